@@ -1,0 +1,107 @@
+// settings/settings.h: every setting of the program, and where each value came from.
+//
+// Later sources win: defaults < configuration file (TOML) < environment < flags. The file is the
+// one that --config names, else $SIGHTLINE_CONFIG, else the first that exists of
+// $XDG_CONFIG_HOME/sightline/config.toml (~/.config/...) and /etc/sightline/config.toml. A key
+// "image.alpha" is [image] alpha in the file and SIGHTLINE_IMAGE_ALPHA in the environment; an empty
+// variable counts as unset. config/sightline.toml shows all of them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/result.h"
+
+namespace sightline::settings {
+
+/// Ranges and meanings: setting_table.cpp, which is also what `sightline config show` prints.
+struct Settings {
+  /// Absolute. Default $XDG_DATA_HOME/sightline, else ~/.local/share/sightline.
+  std::filesystem::path data_dir;
+  std::string collection = "default";
+  std::string model = "embedded";  ///< A Hugging Face folder, or "embedded".
+  std::string precision = "fp32";  ///< "fp32", "bf16", "fp16"
+  std::string device = "auto";     ///< "auto", "cpu", "cuda"
+  std::uint64_t threads = 0;       ///< Of the compute pool; 0: all cores.
+
+  struct Image {
+    std::string alpha = "white";  ///< "white", "drop"
+    std::uint64_t max_pixels = 100'000'000;
+    /// Bytes. 0 in a source means the smaller of 1 GiB and a quarter of the memory, and is that
+    /// number once loaded.
+    std::uint64_t decode_bytes = 0;
+    std::uint64_t thumbnail_edge = 256;  ///< Pixels; 0: no thumbnails.
+  } image;
+  struct Ingest {
+    std::uint64_t batch_size = 0;  ///< Pictures per forward pass; 0: chosen.
+  } ingest;
+  struct Storage {
+    std::uint64_t cache_bytes = std::uint64_t{256} << 20;
+    std::uint64_t memtable_bytes = std::uint64_t{128} << 20;
+    std::string durability = "sync";  ///< "sync", "interval"
+    std::chrono::milliseconds sync_interval{200};
+  } storage;
+  struct Index {
+    std::uint64_t memory_bytes = 0;  ///< For building shards. 0: as decode_bytes' 0.
+  } index;
+  struct Log {
+    std::string level = "info";   ///< "trace", "debug", "info", "warning", "error", "off"
+    std::string format = "text";  ///< "text", "json"
+  } log;
+};
+
+/// What the command line said: the text, and the flag for messages ("--alpha").
+struct FlagValue {
+  std::string text;
+  std::string flag;
+};
+
+struct LoadOptions {
+  std::optional<std::filesystem::path> config_file;  ///< --config
+  std::map<std::string, FlagValue> flags;  ///< By key: {"image.alpha", {"drop", "--alpha"}}
+  /// Reads a variable; empty function: the process's environment. For tests.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  /// Looked at after the user's own; for tests.
+  std::filesystem::path system_config_file = "/etc/sightline/config.toml";
+};
+
+/// One setting as it stands, for people and programs.
+struct Described {
+  std::string key;     ///< "image.alpha"
+  Json value;          ///< String, unsigned number or bool.
+  std::string source;  ///< "default", "file /x.toml:3", "environment SIGHTLINE_X", "flag --y"
+  std::string unit;    ///< "bytes", "ms", "pixels", or empty
+  std::string rule;    ///< "1..1000000", "white | drop", or empty
+  std::string default_value;  ///< As text.
+  std::string help;           ///< One sentence.
+};
+
+struct LoadedSettings {
+  Settings values;
+  std::vector<Described> described;                  ///< In the order of the table.
+  std::optional<std::filesystem::path> config_file;  ///< The file that was read.
+};
+
+/// errors  kNotFound: a file named by flag or environment is missing. kInvalidArgument: not TOML,
+/// an
+///         unknown key (names file, line and the nearest known key), a value of the wrong type or
+///         out of range (names source, value and rule).
+Result<LoadedSettings> load_settings(const LoadOptions& options);
+
+/// "KEY = VALUE  # SOURCE" lines: a valid configuration file.
+std::string describe_text(const LoadedSettings& settings);
+/// {"config_file": path or null, "settings": {KEY: {"value", "source", "unit", "rule", "default",
+/// "help"}}}
+OrderedJson describe_json(const LoadedSettings& settings);
+
+/// Bytes of memory this process may use: the machine's, within the limit of its control group.
+std::uint64_t usable_memory_bytes();
+
+}  // namespace sightline::settings
