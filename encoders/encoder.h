@@ -47,7 +47,7 @@ struct EncoderOptions {
 };
 
 struct EncoderInfo {
-  std::string name;      ///< Folder name, or "embedded".
+  std::string name;            ///< Folder name, or "embedded".
   std::filesystem::path path;  ///< A hint, not the identity.
   /// Identity: 32 hex digits over tensor names, shapes and values, normalised config, tokenizer and
   /// preprocessing. Two folders with equal checksums embed alike.
@@ -87,8 +87,8 @@ class Encoder {
   virtual Result<EmbeddingBatch> encode_pixels(const image::PixelBatch& pixels, Deadline deadline,
                                                Normalize normalize = Normalize::kYes) const = 0;
 
-  /// Encodes UTF-8 texts in order; longer texts are cut to info().max_tokens, keeping the end token.
-  /// errors    kInvalidArgument: no texts or more than info().max_batch.
+  /// Encodes UTF-8 texts in order; longer texts are cut to info().max_tokens, keeping the end
+  /// token. errors    kInvalidArgument: no texts or more than info().max_batch.
   virtual Result<EmbeddingBatch> encode_texts(std::span<const std::string> texts, Deadline deadline,
                                               Normalize normalize = Normalize::kYes) const = 0;
 
@@ -96,13 +96,14 @@ class Encoder {
 };
 
 /// Loads the model `options` names.
-/// errors  kNotFound: folder or file missing; kCorruption: damaged weights; kInvalidArgument: unknown
+/// errors  kNotFound: folder or file missing; kCorruption: damaged weights; kInvalidArgument:
+/// unknown
 ///         architecture, missing or unexpected weight, wrong shape (each named).
 Result<std::unique_ptr<Encoder>> load_encoder(const EncoderOptions& options);
 
 /// The folder `model` names: itself, or for "embedded" the folder that ships with the program
-/// ($SIGHTLINE_MODELS_DIR/embedded, PREFIX/share/sightline/models/embedded beside the program, or the
-/// source tree it was built from). kNotFound lists the places looked at.
+/// ($SIGHTLINE_MODELS_DIR/embedded, PREFIX/share/sightline/models/embedded beside the program, or
+/// the source tree it was built from). kNotFound lists the places looked at.
 Result<std::filesystem::path> resolve_model_folder(const std::string& model);
 
 /// What `sightline model check` prints: architecture, dim, parameters, dtype, checksum, missing and

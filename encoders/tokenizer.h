@@ -32,7 +32,8 @@ class Tokenizer {
 };
 
 /// Reads tokenizer.json, or vocab.json + merges.txt (CLIP's byte-level BPE).
-/// errors  kNotFound: neither form is there; kInvalidArgument: malformed or another kind of tokenizer,
+/// errors  kNotFound: neither form is there; kInvalidArgument: malformed or another kind of
+/// tokenizer,
 ///         names the file and the field.
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder);
 
