@@ -1,0 +1,69 @@
+# The two commands a newcomer needs are `make demo` and `make test`; `make help` lists the others.
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Jobs: every core, but 2 GiB of memory for each, which a file that includes LibTorch can take.
+JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemAvailable/ {n = int($$2 / 2097152); \
+          print n < 1 ? 1 : n < cores ? n : cores}' /proc/meminfo)
+SOURCES = git ls-files '*.h' '*.cpp'
+
+.PHONY: help demo test build install format format-check lint sanitize tsan bench clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this list.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo:  ## Set up, build, index Tux Paint's stamps, ask them, write demo/index.html.
+	scripts/setup --demo
+	@$(MAKE) --no-print-directory program
+	scripts/demo
+
+test:  ## Set up, build the optimised program with assertions on, run all tests.
+	scripts/setup --tests
+	cmake --preset test
+	cmake --build --preset test --parallel $(JOBS)
+	scripts/run-tests test $(JOBS)
+
+build:  ## Set up and build the program: build/release/sightline.
+	scripts/setup
+	@$(MAKE) --no-print-directory program
+
+.PHONY: program
+program:
+	cmake --preset release
+	cmake --build --preset release --parallel $(JOBS)
+
+install: program  ## Install into PREFIX (/usr/local), below DESTDIR when packaging.
+	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
+
+format:  ## Lay out every C++ file as .clang-format says.
+	$(SOURCES) | xargs clang-format -i
+
+format-check:  ## Fail if `make format` would change a file.
+	$(SOURCES) | xargs clang-format --dry-run -Werror
+
+lint:  ## Check names and common mistakes with clang-tidy.
+	scripts/setup --tests --lint
+	cmake --preset test -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
+	git ls-files '*.cpp' | grep -v '^tests/fuzz/' | \
+	  xargs -P $(JOBS) -n 1 clang-tidy -quiet -p build/lint --warnings-as-errors='*'
+
+sanitize:  ## Build and run the tests with AddressSanitizer and UBSan.
+	scripts/setup --tests
+	cmake --preset dev
+	cmake --build --preset dev --parallel $(JOBS)
+	scripts/run-tests dev $(JOBS)
+
+tsan:  ## Build and run the tests with ThreadSanitizer.
+	scripts/setup --tests
+	cmake --preset tsan
+	cmake --build --preset tsan --parallel $(JOBS)
+	scripts/run-tests tsan $(JOBS)
+
+bench:  ## Build and run all benchmarks, one after the other.
+	scripts/setup --bench
+	cmake --preset bench
+	cmake --build --preset bench --parallel $(JOBS)
+	@for program in build/bench/benchmarks/*_bench; do echo "== $$program"; $$program || exit 1; done
+
+clean:  ## Remove everything that was built.
+	rm -rf build demo
