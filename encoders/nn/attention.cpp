@@ -11,24 +11,22 @@ torch::Tensor split_heads(const torch::Tensor& x, std::int64_t num_heads) {
   return x.view({x.size(0), x.size(1), num_heads, x.size(2) / num_heads}).transpose(1, 2);
 }
 
-#if !SIGHTLINE_TORCH_AT_LEAST(2, 1)
 torch::Tensor causal_mask(std::int64_t t, const torch::TensorOptions& options) {
   return torch::full({t, t}, -std::numeric_limits<float>::infinity(), options).triu_(1);
 }
 
+#if !SIGHTLINE_TORCH_AT_LEAST(2, 1)
 // LibTorch before 2.1 has no fused attention: two batched products around a softmax.
 torch::Tensor composed_attention(const torch::Tensor& q, const torch::Tensor& k,
-                                 const torch::Tensor& v, Causal causal, const torch::Tensor& mask) {
+                                 const torch::Tensor& v, const torch::Tensor& mask) {
   const std::int64_t n = q.size(0), heads = q.size(1), tq = q.size(2), tk = k.size(2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
   const auto flat = [](const torch::Tensor& x) {
     return x.reshape({x.size(0) * x.size(1), x.size(2), x.size(3)});
   };
-  torch::Tensor added = mask;
-  if (causal == Causal::kYes) added = causal_mask(tq, q.options());
   torch::Tensor scores;
-  if (added.defined()) {
-    added = added.to(q.scalar_type()).expand({n, heads, tq, tk}).reshape({n * heads, tq, tk});
+  if (mask.defined()) {
+    const torch::Tensor added = mask.expand({n, heads, tq, tk}).reshape({n * heads, tq, tk});
     scores = at::baddbmm(added, flat(q), flat(k).transpose(1, 2), 1.0, scale);
   } else {
     scores = at::baddbmm(torch::zeros({1, 1, 1}, q.options()).expand({n * heads, tq, tk}), flat(q),
@@ -45,14 +43,28 @@ torch::Tensor dot_product_attention(const torch::Tensor& q, const torch::Tensor&
                                     const torch::Tensor& v, Causal causal,
                                     const torch::Tensor& mask) {
   const torch::ScalarType type = q.device().is_cpu() ? torch::kFloat32 : q.scalar_type();
+  torch::Tensor added = mask.defined() ? mask.to(type) : mask;
 #if SIGHTLINE_TORCH_AT_LEAST(2, 1)
-  const c10::optional<torch::Tensor> added =
-      mask.defined() ? c10::optional<torch::Tensor>(mask.to(type)) : c10::nullopt;
-  return at::scaled_dot_product_attention(q.to(type), k.to(type), v.to(type), added, 0.0,
-                                          causal == Causal::kYes);
+  const bool is_causal = causal == Causal::kYes && !added.defined();
+  if (causal == Causal::kYes && added.defined())
+    added = added + causal_mask(q.size(2), added.options());
+  return at::scaled_dot_product_attention(
+      q.to(type), k.to(type), v.to(type),
+      added.defined() ? c10::optional<torch::Tensor>(added) : c10::nullopt, 0.0, is_causal);
 #else
-  return composed_attention(q.to(type), k.to(type), v.to(type), causal, mask);
+  if (causal == Causal::kYes) {
+    const torch::Tensor upper = causal_mask(q.size(2), q.options().dtype(type));
+    added = added.defined() ? added + upper : upper;
+  }
+  return composed_attention(q.to(type), k.to(type), v.to(type), added);
 #endif
+}
+
+torch::Tensor key_mask(const torch::Tensor& counts) {
+  return torch::zeros(counts.sizes(), counts.options().dtype(torch::kFloat32))
+      .masked_fill_(counts.eq(0), -std::numeric_limits<float>::infinity())
+      .unsqueeze(1)
+      .unsqueeze(1);
 }
 
 Attention::Attention(std::int64_t dim, std::int64_t num_heads) : num_heads_(num_heads) {

@@ -15,11 +15,15 @@ enum class Causal { kNo, kYes };
 ///
 /// q       [n, heads, tq, head_dim]; k, v  [n, heads, tk, head_dim]
 /// causal  position i sees keys 0..i; needs tq == tk.
-/// mask    undefined, or float32 to add, broadcast to [n, heads, tq, tk]; not together with causal.
+/// mask    undefined, or float32 to add, broadcast to [n, heads, tq, tk]. A row must keep one key.
 /// returns [n, heads, tq, head_dim]; float32 on a CPU, where half-precision attention is slow.
 torch::Tensor dot_product_attention(const torch::Tensor& q, const torch::Tensor& k,
                                     const torch::Tensor& v, Causal causal,
                                     const torch::Tensor& mask = {});
+
+/// A mask for dot_product_attention() that hides keys: int64 [n, tk], 1 where a key counts ->
+/// float32 [n, 1, 1, tk].
+torch::Tensor key_mask(const torch::Tensor& counts);
 
 /// Self- or cross-attention with biases. Keys: `q_proj`, `k_proj`, `v_proj`, `out_proj`.
 class Attention : public torch::nn::Module {

@@ -85,10 +85,12 @@ ClipTextTower::ClipTextTower(const ClipTextConfig& config) : eos_token_id_(confi
       "final_layer_norm", std::make_shared<LayerNorm>(config.hidden_size, config.layer_norm_eps));
 }
 
-torch::Tensor ClipTextTower::forward(const torch::Tensor& ids, const StageTap& tap) const {
+torch::Tensor ClipTextTower::forward(const torch::Tensor& ids, const StageTap& tap,
+                                     const torch::Tensor& attention_mask) const {
   torch::Tensor x = token_embedding->forward(ids) + position_embedding->first(ids.size(1));
   if (tap) tap("embeddings", x);
-  x = encoder->forward(x, Causal::kYes, {}, tap);
+  const torch::Tensor mask = attention_mask.defined() ? key_mask(attention_mask) : attention_mask;
+  x = encoder->forward(x, Causal::kYes, mask, tap);
   if (tap) tap("last_hidden_state", final_layer_norm->forward(x));
   const torch::Tensor rows = torch::arange(ids.size(0), ids.options());
   return final_layer_norm->forward(x.index({rows, pooled_positions(ids)}));
@@ -139,8 +141,10 @@ torch::Tensor ClipModel::image_features(const torch::Tensor& pixels, const Stage
   return visual_projection->forward(vision_model->forward(pixels, tap)).to(torch::kFloat32);
 }
 
-torch::Tensor ClipModel::text_features(const torch::Tensor& ids, const StageTap& tap) const {
-  return text_projection->forward(text_model->forward(ids, tap)).to(torch::kFloat32);
+torch::Tensor ClipModel::text_features(const torch::Tensor& ids, const StageTap& tap,
+                                       const torch::Tensor& attention_mask) const {
+  return text_projection->forward(text_model->forward(ids, tap, attention_mask))
+      .to(torch::kFloat32);
 }
 
 }  // namespace sightline::encoders::nn

@@ -41,8 +41,11 @@ class ClipTextTower : public torch::nn::Module {
 
   /// int64 [n, t], 1 <= t <= max_positions -> float32 [n, hidden]: the normalised vector at the
   /// pooled position (see pooled_positions()). What stands behind that position does not matter.
+  /// attention_mask  undefined, or int64 [n, t]: 1 where a token counts as a key. Changes only what
+  ///                 padding positions compute, which nothing reads but `tap`.
   /// tap  "embeddings", "layer_i", "last_hidden_state" [n, t, hidden].
-  torch::Tensor forward(const torch::Tensor& ids, const StageTap& tap = {}) const;
+  torch::Tensor forward(const torch::Tensor& ids, const StageTap& tap = {},
+                        const torch::Tensor& attention_mask = {}) const;
 
   /// int64 [n, t] -> int64 [n], by the rule of ClipTextConfig::eos_token_id.
   torch::Tensor pooled_positions(const torch::Tensor& ids) const;
@@ -67,7 +70,8 @@ class ClipModel : public torch::nn::Module {
 
   /// Projected features, float32 [n, projection_dim], not normalised.
   torch::Tensor image_features(const torch::Tensor& pixels, const StageTap& tap = {}) const;
-  torch::Tensor text_features(const torch::Tensor& ids, const StageTap& tap = {}) const;
+  torch::Tensor text_features(const torch::Tensor& ids, const StageTap& tap = {},
+                              const torch::Tensor& attention_mask = {}) const;
 
   const ClipConfig& config() const { return config_; }
 

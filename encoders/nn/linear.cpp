@@ -25,6 +25,13 @@ torch::Tensor onednn_linear(const torch::Tensor& rows, const torch::Tensor& weig
   return y.permute({0, 2, 3, 1}).reshape({n, out});
 }
 
+// Module::modules() would need `module` to live in a shared_ptr.
+template <typename Visit>
+void for_each_module(torch::nn::Module& module, Visit visit) {
+  visit(module);
+  for (const auto& child : module.children()) for_each_module(*child, visit);
+}
+
 }  // namespace
 
 torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
@@ -50,20 +57,21 @@ torch::Tensor Linear::forward(const torch::Tensor& x) const {
 }
 
 void set_product_type(torch::nn::Module& module, torch::ScalarType type) {
-  for (const auto& child : module.modules())
-    if (auto* product = dynamic_cast<ProductModule*>(child.get())) product->set_product_type(type);
+  for_each_module(module, [type](torch::nn::Module& child) {
+    if (auto* product = dynamic_cast<ProductModule*>(&child)) product->set_product_type(type);
+  });
 }
 
 void freeze(torch::nn::Module& module, torch::Device device, torch::ScalarType type) {
   const torch::NoGradGuard no_grad;
-  for (const auto& child : module.modules()) {
-    auto* product = dynamic_cast<ProductModule*>(child.get());
+  for_each_module(module, [&](torch::nn::Module& child) {
+    auto* product = dynamic_cast<ProductModule*>(&child);
     if (product != nullptr) product->set_product_type(type);
-    for (auto& parameter : child->parameters(/*recurse=*/false)) {
+    for (auto& parameter : child.parameters(/*recurse=*/false)) {
       parameter.set_requires_grad(false);
       parameter.set_data(parameter.to(device, product != nullptr ? type : torch::kFloat32));
     }
-  }
+  });
 }
 
 torch::Tensor empty_parameter(torch::IntArrayRef shape) {
