@@ -1,0 +1,161 @@
+#include <chrono>
+#include <filesystem>
+
+#include "apps/commands.h"
+#include "apps/inputs.h"
+#include "apps/interrupt.h"
+#include "apps/progress_bar.h"
+#include "apps/text_format.h"
+#include "pipeline/ingest.h"
+
+namespace sightline::apps {
+namespace {
+
+struct IndexFlags {
+  std::vector<std::string> paths;
+  std::vector<std::string> exclude;
+  bool prune = false, follow_symlinks = false, hidden = false;
+};
+
+/// Before a model is loaded and a folder made: a path that was mistyped.
+Result<void> check_paths(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (status.type() == std::filesystem::file_type::not_found) {
+      return not_found(path + ": no such file or folder");
+    }
+  }
+  return {};
+}
+
+/// The information of `name`, or nothing if there is no such collection yet.
+Result<std::optional<pipeline::CollectionInfo>> find_collection(pipeline::DataFolder& folder,
+                                                                const std::string& name) {
+  auto store = folder.open_collection(name);
+  if (!store && store.error().code == StatusCode::kNotFound) {
+    return std::optional<pipeline::CollectionInfo>();
+  }
+  if (!store) return std::move(store).error();
+  SIGHTLINE_TRY(pipeline::CollectionInfo info, (*store)->info());
+  return std::optional(std::move(info));
+}
+
+std::string summary(const CommandContext& context, const pipeline::IngestReport& report,
+                    double seconds, const std::filesystem::path& skipped_file) {
+  std::uint64_t num_skipped = 0;
+  std::string reasons;
+  for (const auto& [reason, count] : report.skipped) {
+    num_skipped += count;
+    reasons += (reasons.empty() ? "" : ", ") + format_count(count) + " " + reason;
+  }
+  std::string text = format_count(report.indexed) + " pictures indexed, " +
+                     format_count(report.unchanged) + " unchanged, " + format_count(num_skipped) +
+                     " skipped";
+  if (report.pruned > 0) text += ", " + format_count(report.pruned) + " pruned";
+  text += " in " + format_duration(seconds);
+  if (report.indexed > 0) text += " (" + format_fixed(report.images_per_second, 1) + " pictures/s)";
+  text += "\n";
+  if (num_skipped > 0) {
+    text += "Skipped: " + reasons + "; each with its reason in " +
+            escape_line(skipped_file.string()) + "\n";
+  }
+  if (report.interrupted) {
+    text += "Interrupted: everything counted above is kept; run the same command to go on.\n";
+  } else if (report.indexed > 0) {
+    const std::string& collection = context.settings().collection;
+    text += "Now ask: sightline search \"a red kangaroo\"";
+    if (context.was_flagged("collection")) text += " --collection " + escape_line(collection);
+    if (context.was_flagged("data_dir")) {
+      text += " --data " + escape_line(context.settings().data_dir.string());
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
+  const auto started = std::chrono::steady_clock::now();
+  SIGHTLINE_TRY_DO(check_paths(flags.paths));
+  const settings::Settings& settings = context.settings();
+  const std::string& name = settings.collection;
+  SIGHTLINE_TRY_DO(pipeline::validate_collection_name(name));
+
+  InterruptWatch interrupt(
+      "interrupted: finishing the batch in flight (again: stop at once, nothing stored is lost)");
+  SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kWrite));
+  SIGHTLINE_TRY(const auto known, find_collection(*folder, name));
+
+  pipeline::IngestOptions options;
+  std::unique_ptr<encoders::Encoder> encoder;
+  if (known) {
+    SIGHTLINE_TRY(encoder, load_model_of(context, *known));
+    SIGHTLINE_TRY(options.decode, decode_options_of(context, *known));
+  } else {
+    SIGHTLINE_TRY(encoder, load_model(context));
+    SIGHTLINE_TRY(options.decode, decode_options(settings));
+  }
+  SIGHTLINE_TRY(const auto store,
+                pipeline::open_or_create_for(*folder, name, encoder->info(), options.decode.alpha));
+
+  options.paths = flags.paths;
+  options.exclude = flags.exclude;
+  options.prune = flags.prune;
+  options.follow_symlinks = flags.follow_symlinks;
+  options.hidden = flags.hidden;
+  options.batch_size = static_cast<std::size_t>(settings.ingest.batch_size);
+  options.decode_bytes = settings.image.decode_bytes;
+  options.thumbnail_edge = static_cast<std::size_t>(settings.image.thumbnail_edge);
+  options.skipped_file = folder->collection_folder(name) / "skipped.jsonl";
+
+  ProgressBar bar(context.quiet());
+  auto report = pipeline::ingest(
+      *store, *encoder, context.pool(), options,
+      [&](const pipeline::IngestProgress& progress) { bar.update(progress); }, interrupt.token());
+  bar.clear();
+  if (!report) return std::move(report).error();
+  SIGHTLINE_TRY_DO(store->flush());
+
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+  if (context.json()) {
+    context.print(pipeline::to_json(*report));
+  } else {
+    context.out += summary(context, *report, elapsed.count(), options.skipped_file);
+  }
+  if (!report->interrupted) return kExitOk;
+  if (context.json()) {
+    context.note("interrupted: what was counted is kept; run the same command to go on");
+  }
+  return kExitInterrupted;
+}
+
+}  // namespace
+
+void add_index_command(CommandLine& line) {
+  auto flags = std::make_shared<IndexFlags>();
+  CLI::App& command = line.add_command(
+      {"index", "Index pictures: folders, files, manifests and tar files.",
+       "  sightline index ~/Pictures\n"
+       "  sightline index ~/Pictures /mnt/camera --collection holidays --exclude '*.tiff'\n"
+       "  sightline index ~/Pictures --prune         forget pictures that are gone\n"
+       "  sightline index shop.csv --collection shop --model ~/models/clip-vit-base-patch32\n"
+       "  sightline index train-00{0..9}.tar         WebDataset shards\n"
+       "\n"
+       "A PATH is a folder (walked down), a picture, a .jsonl or .csv manifest (column \"image\",\n"
+       "optional \"id\", the rest is payload) or a .tar. Running again handles new and changed\n"
+       "files only. Ctrl-C stops in good order; so does running again after it. A collection\n"
+       "remembers its model: --model is needed at the first run only."},
+      [flags](CommandContext& context) { return run_index(context, *flags); });
+  add_texts(command, "PATH", flags->paths, "What to index.")->required()->type_name("");
+  line.add_collection_flag(command);
+  line.add_model_flags(command);
+  line.add_alpha_flag(command);
+  add_texts(command, "--exclude", flags->exclude,
+            "Leave out files and folders that match; may be repeated.")
+      ->type_name("GLOB");
+  command.add_flag("--prune", flags->prune, "Remove points whose files below PATH have vanished.");
+  command.add_flag("--follow-symlinks", flags->follow_symlinks, "Follow symbolic links.");
+  command.add_flag("--hidden", flags->hidden, "Walk hidden folders and files too.");
+}
+
+}  // namespace sightline::apps

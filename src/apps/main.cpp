@@ -1,0 +1,51 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+
+#include "apps/commands.h"
+#include "settings/library_setup.h"
+
+namespace {
+
+/// Without this a database file could become descriptor 1 of a caller who closed stdout, and the
+/// answer would be written into it.
+void open_standard_streams() {
+  int descriptor = 0;
+  do {
+    descriptor = ::open("/dev/null", O_RDWR);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor > STDERR_FILENO) ::close(descriptor);
+}
+
+[[noreturn]] void on_terminate() {
+  sightline::apps::print_error("internal error: an exception was not handled");
+  std::_Exit(sightline::apps::kExitInput);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  std::set_terminate(on_terminate);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write()
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that grows over the limit
+  sightline::settings::set_up_process();
+
+  using namespace sightline::apps;
+  CommandLine line;
+  add_index_command(line);
+  add_search_command(line);
+  add_collection_command(line);
+  add_config_command(line);
+  add_doctor_command(line);
+  add_train_command(line);
+  add_model_command(line);
+  add_tokenize_command(line);
+  add_preprocess_command(line);
+  add_embed_command(line);
+  add_similarity_command(line);
+  return line.run(argc, argv);
+}

@@ -1,0 +1,54 @@
+#include "apps/commands.h"
+#include "apps/text_format.h"
+#include "encoders/encoder.h"
+
+namespace sightline::apps {
+namespace {
+
+std::string value_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return dump_json(value);
+  if (value.empty()) return "none";
+  std::string text;
+  for (const Json& item : value) {
+    text +=
+        (text.empty() ? "" : ", ") + (item.is_string() ? item.get<std::string>() : dump_json(item));
+  }
+  return text;
+}
+
+Result<int> run_check(CommandContext& context, const std::string& model) {
+  SIGHTLINE_TRY(const auto folder, encoders::resolve_model_folder(model));
+  SIGHTLINE_TRY(const Json report, encoders::check_model(folder));
+  if (context.json()) {
+    context.print(report);
+  } else {
+    for (const auto& [key, value] : report.items()) {
+      context.out += key + std::string(18 - std::min<std::size_t>(key.size(), 17), ' ') +
+                     escape_line(value_text(value)) + "\n";
+    }
+  }
+  const auto missing = report.find("missing");
+  if (missing != report.end() && missing->is_array() && !missing->empty()) {
+    context.complaint = folder.string() + ": cannot be loaded: " + std::to_string(missing->size()) +
+                        " weights are missing, the first is " + value_text(missing->front());
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_model_command(CommandLine& line) {
+  CLI::App& group = line.add_group("model", "Look at checkpoints.");
+  auto model = std::make_shared<std::string>("embedded");
+  CLI::App& check = line.add_command(
+      {"check", "What a model folder holds, and whether it can be loaded.",
+       "  sightline model check ~/models/clip-vit-base-patch32\n"
+       "  sightline model check embedded --json\n"
+       "\n"
+       "Ends with code 1 if weights are missing; the report is printed all the same."},
+      [model](CommandContext& context) { return run_check(context, *model); }, &group);
+  add_text(check, "DIR", *model, "Hugging Face folder, or \"embedded\".")->type_name("");
+}
+
+}  // namespace sightline::apps

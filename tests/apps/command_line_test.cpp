@@ -1,0 +1,210 @@
+// How the program is called, what it prints where, and how it ends.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "tests/apps/program.h"
+
+namespace sightline::apps::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+/// An error as the contract has it: code, empty stdout, message on the last line.
+void expect_error(const Finished& run, int code, const std::string& part) {
+  EXPECT_EQ(run.signal, 0);
+  EXPECT_EQ(run.code, code) << run.err;
+  EXPECT_THAT(run.out, IsEmpty());
+  EXPECT_THAT(run.last_error_line(), StartsWith("sightline: error: "));
+  EXPECT_THAT(run.last_error_line(), HasSubstr(part));
+  EXPECT_TRUE(run.err.ends_with('\n'));
+}
+
+TEST(CommandLine, SaysItsVersion) {
+  Sandbox box;
+  const Finished run = box.run({"--version"});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_THAT(run.out, StartsWith("sightline "));
+  EXPECT_THAT(run.err, IsEmpty());
+}
+
+TEST(CommandLine, HelpsWithEveryCommand) {
+  Sandbox box;
+  const Finished all = box.run({"--help"});
+  EXPECT_EQ(all.code, 0);
+  EXPECT_THAT(all.err, IsEmpty());
+  for (const char* command : {"index", "search", "collection", "config", "doctor", "model",
+                              "tokenize", "preprocess", "embed", "similarity"}) {
+    EXPECT_THAT(all.out, HasSubstr(command));
+    const Finished help = box.run({command, "--help"});
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr(std::string("sightline ") + command));
+    EXPECT_EQ(box.run({"help", command}).out, help.out);
+  }
+  EXPECT_THAT(box.run({"search", "--help"}).out, HasSubstr("Examples:"));
+  EXPECT_THAT(box.run({"help", "collection", "info"}).out, HasSubstr("Examples:"));
+}
+
+struct UsageCase {
+  std::string name;
+  std::vector<std::string> arguments;
+  std::string message;
+};
+class Usage : public ::testing::TestWithParam<UsageCase> {};
+TEST_P(Usage, WrongUseEndsWithTwo) {
+  Sandbox box;
+  expect_error(box.run(GetParam().arguments), 2, GetParam().message);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Usage,
+    ::testing::ValuesIn(std::vector<UsageCase>{
+        {"NoCommand", {}, "a command is missing: one of index, search"},
+        {"UnknownCommand", {"serach", "x"}, "there is no command \"serach\""},
+        {"UnknownBelow", {"collection", "lsit"}, "\"lsit\"; it must be one of list, info"},
+        {"UnknownFlag", {"search", "x", "--frobnicate"}, "--frobnicate"},
+        {"NoPath", {"index"}, "PATH"},
+        {"NothingToSearch", {"search"}, "nothing to search for"},
+        {"TopKOfZero", {"search", "x", "--top-k", "0"}, "--top-k"},
+        {"TopKNoNumber", {"search", "x", "--top-k", "many"}, "--top-k"},
+        {"UnknownFormat", {"search", "x", "--format", "xml"}, "--format"},
+        {"JsonAndPaths", {"search", "x", "--json", "-0"}, "--json"},
+        {"UnknownAlpha", {"index", ".", "--alpha", "pink"}, "pink"},
+        {"UnknownPrecision", {"embed", "--text", "a", "--precision", "fp7"}, "fp7"},
+        {"NoTexts", {"tokenize"}, "TEXT"},
+        {"NothingToEmbed", {"embed"}, "--text"},
+        {"NoOutFile", {"preprocess", "a.png"}, "--out"},
+        {"DeleteUnasked", {"collection", "delete", "x"}, "--yes"},
+        {"WeightNoNumber", {"search", "x", "--weight", "heavy"}, "--weight"},
+        {"ValueMissing", {"search", "--image"}, "--image"},
+        {"WithJsonToo", {"search", "--json"}, "nothing to search for"},
+    }),
+    [](const auto& test) { return test.param.name; });
+
+class BadInput : public ::testing::TestWithParam<UsageCase> {};
+TEST_P(BadInput, EndsWithOne) {
+  Sandbox box;
+  box.dir().write("work/text.jpg", "this is text\n");
+  box.dir().write("work/list.json", "{\"a\": 1}");
+  expect_error(box.run(GetParam().arguments), 1, GetParam().message);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, BadInput,
+    ::testing::ValuesIn(std::vector<UsageCase>{
+        {"NoSuchPath", {"index", "nowhere"}, "nowhere"},
+        {"NoDataFolder", {"search", "x", "--data", "none"}, "no data folder"},
+        {"NoDataFolderJson", {"search", "x", "--data", "none", "--json"}, "no data folder"},
+        {"NoDataFolderList", {"collection", "list", "--data", "none"}, "none"},
+        {"NoDataFolderInfo", {"collection", "info", "--data", "none"}, "none"},
+        {"NoModelFolder", {"embed", "--text", "a", "--model", "nomodel"}, "nomodel"},
+        {"ModelCheck", {"model", "check", "nomodel", "--json"}, "nomodel"},
+        {"NoPicture",
+         {"preprocess", "no.png", "--out", "o.npy", "--model", tiny_model()},
+         "no.png"},
+        {"TextNamedJpg",
+         {"preprocess", "text.jpg", "--out", "o.npy", "--model", tiny_model()},
+         "text.jpg"},
+        {"OutFolderMissing",
+         {"preprocess", test_data("preprocess/images/tiny_5x7.png").string(), "--out", "no/o.npy",
+          "--model", tiny_model()},
+         "no/o.npy"},
+        {"NoList", {"tokenize", "--model", tiny_model(), "--input", "list.json"}, "list.json"},
+        {"NoConfigFile", {"config", "show", "--config", "none.toml"}, "none.toml"},
+        {"CollectionName", {"index", ".", "--collection", "a/b"}, "a/b"},
+    }),
+    [](const auto& test) { return test.param.name; });
+
+TEST(CommandLine, ANewlineInANameDoesNotBreakTheLastLine) {
+  Sandbox box;
+  expect_error(box.run({"index", "no\nsuch\x1b[31m\npath"}), 1,
+               "no\\nsuch\\x1b[31m\\npath: no such file");
+}
+
+TEST(CommandLine, FlagsMayComeBeforeOrAfterTheCommand) {
+  Sandbox box;
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--json", "--threads", "1", "config", "show"},
+                                             {"config", "--json", "show", "--threads", "1"},
+                                             {"config", "show", "--threads=1", "--json"}}) {
+    const Finished run = box.run(arguments);
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Json threads = run.json()["settings"]["threads"];
+    EXPECT_EQ(threads["value"], 1);
+    EXPECT_EQ(threads["source"], "flag --threads");
+  }
+}
+
+TEST(CommandLine, SettingsSayWhereTheyComeFrom) {
+  Sandbox box;
+  box.environment["SIGHTLINE_IMAGE_ALPHA"] = "drop";
+  box.environment["XDG_DATA_HOME"] = box.path("share");
+  const auto file = box.dir().write("my.toml", "threads = 1\n[image]\nalpha = \"white\"\n");
+  const Finished run = box.run({"config", "show", "--json", "--config", file});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json settings = run.json()["settings"];
+  EXPECT_EQ(settings["image.alpha"]["value"], "drop");
+  EXPECT_EQ(settings["image.alpha"]["source"], "environment SIGHTLINE_IMAGE_ALPHA");
+  EXPECT_EQ(settings["threads"]["value"], 1);
+  EXPECT_EQ(settings["data_dir"]["value"], box.path("share/sightline").string());
+  const Finished text = box.run({"config", "show"});
+  EXPECT_THAT(text.out, HasSubstr("data_dir = "));
+}
+
+TEST(CommandLine, TheDoctorReportsWithoutAModel) {
+  Sandbox box;
+  const Finished run = box.run({"doctor", "--json", "--model", tiny_model()});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json report = run.json();
+  EXPECT_EQ(report["model"]["dim"], 32);
+  EXPECT_GE(report["cpu"]["cores"].get<int>(), 1);
+  EXPECT_FALSE(report["libraries"].empty());
+  EXPECT_EQ(report["data"]["exists"], false);
+
+  const Finished broken = box.run({"doctor", "--json", "--model", "nomodel"});
+  ASSERT_EQ(broken.code, 0) << broken.err;
+  EXPECT_THAT(broken.json()["problems"].dump(), HasSubstr("nomodel"));
+  EXPECT_FALSE(std::filesystem::exists(box.path("home/.local/share/sightline")))
+      << "looking creates nothing";
+}
+
+TEST(CommandLine, AClosedOrFullStdoutIsNoCrash) {
+  Sandbox box;
+  const Finished closed = box.shell("\"$SIGHTLINE\" config show >&-");
+  EXPECT_EQ(closed.signal, 0);
+  EXPECT_EQ(closed.code, 0) << "as if it went to /dev/null";
+  const Finished full = box.shell("\"$SIGHTLINE\" config show >/dev/full");
+  EXPECT_EQ(full.code, 1);
+  EXPECT_THAT(full.last_error_line(), HasSubstr("stdout"));
+  const Finished pipe = box.shell(
+      "{ \"$SIGHTLINE\" --help; echo $? >code; } | true; sleep 1; "
+      "{ sleep 1; \"$SIGHTLINE\" --help; echo $? >code; } | true; cat code");
+  EXPECT_EQ(pipe.out, "1\n") << "the reader was gone before";
+  EXPECT_THAT(pipe.err, Not(HasSubstr("error")));
+}
+
+TEST(CommandLine, OddTextsArriveAsTheyAre) {
+  Sandbox box;
+  for (const std::string& text :
+       {std::string("[a,b]"), std::string("{}"), std::string("%%"), std::string("++"),
+        std::string("--x"), std::string("-1"), std::string(""), std::string("search")}) {
+    const std::vector<std::string> common = {"--json", "--model", tiny_model()};
+    std::vector<std::string> odd = {"tokenize", "--", text};
+    odd.insert(odd.begin() + 1, common.begin(), common.end());
+    const Finished run = box.run(odd);
+    ASSERT_EQ(run.code, 0) << text << run.err;
+    const auto file = box.dir().write("texts.json", dump_json(Json::array({text})));
+    const Finished wanted =
+        box.run({"tokenize", "--json", "--model", tiny_model(), "--input", file});
+    EXPECT_EQ(run.out, wanted.out) << text;
+  }
+  // An empty value behind "=" is a value, not a hole for the next argument.
+  const Finished empty = box.run({"embed", "--text=", "--json", "--model", tiny_model()});
+  ASSERT_EQ(empty.code, 0) << empty.err;
+  EXPECT_EQ(empty.json()["embeddings"][0]["text"], "");
+}
+
+}  // namespace
+}  // namespace sightline::apps::testing
