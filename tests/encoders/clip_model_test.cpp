@@ -14,10 +14,10 @@
 namespace sightline::encoders::nn {
 namespace {
 
-using encoders::testing::data_folder;
-using encoders::testing::expect_close;
-using encoders::testing::Golden;
-using encoders::testing::min_cosine;
+using encoders::testing_support::data_folder;
+using encoders::testing_support::expect_close;
+using encoders::testing_support::Golden;
+using encoders::testing_support::min_cosine;
 
 std::shared_ptr<ClipModel> load_model(const std::string& name) {
   const Json json = read_json_file(data_folder(name) / "config.json").value();

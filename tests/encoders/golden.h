@@ -11,7 +11,7 @@
 #include "encoders/nn/weight_map.h"
 #include "encoders/safetensors.h"
 
-namespace sightline::encoders::testing {
+namespace sightline::encoders::testing_support {
 
 inline std::filesystem::path data_folder(const std::string& name) {
   return std::filesystem::path(SIGHTLINE_TEST_DATA) / name;
@@ -54,4 +54,4 @@ inline double min_cosine(const torch::Tensor& a, const torch::Tensor& b) {
   return at::cosine_similarity(a, b, 1, 1e-12).min().item<double>();
 }
 
-}  // namespace sightline::encoders::testing
+}  //  namespace sightline::encoders::testing_support
