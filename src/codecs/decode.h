@@ -1,16 +1,16 @@
 // codecs/decode.h: bytes of a picture file -> pixels.
 //
-// JPEG, PNG, WebP, TIFF, BMP (OpenCV), GIF (giflib, first frame), animated WebP (first frame),
-// HEIC and AVIF (libheif). The header is parsed by our own code first, so that limits are checked
-// before a byte is decoded.
+// JPEG (libjpeg), PNG (libpng), WebP (libwebp, first frame), TIFF (libtiff, first page), BMP
+// (OpenCV), GIF (giflib, first frame), HEIC and AVIF (libheif); always from memory. The header is
+// parsed by our own code first, so that limits are checked before a byte is decoded.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.h"
@@ -32,9 +32,11 @@ struct ImageHeader {
   int orientation = 1;                ///< EXIF 1..8.
   bool animated = false;
   bool has_alpha = false;  ///< As far as the header tells.
+  bool buffered = false;   ///< Progressive or interlaced: the codec keeps the whole picture.
 };
 
-/// errors  kInvalidArgument: not a known picture format, empty; kCorruption: header cut or senseless
+/// errors  kInvalidArgument: not a known picture format, empty; kCorruption: header cut or
+/// senseless
 ///         (zero-sized).
 Result<ImageHeader> parse_header(std::span<const std::byte> bytes);
 

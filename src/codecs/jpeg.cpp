@@ -1,0 +1,198 @@
+// libjpeg is used directly and not through OpenCV, which paints the missing part of a truncated
+// file gray, converts CMYK by another formula, and lets libjpeg write to stderr.
+#include <csetjmp>
+#include <cstdio>  // jpeglib.h needs FILE
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+#include "codecs/internal/formats.h"
+#include "codecs/internal/pixels.h"
+
+namespace sightline::codecs {
+namespace {
+
+// A progressive file may name a hundred thousand scans of nothing, each a pass over the picture.
+constexpr int kMaxScans = 200;
+constexpr int kTooManyScans = -1;  // beside libjpeg's own codes
+
+enum Marker : std::uint8_t {
+  kSof0 = 0xC0,
+  kSof1 = 0xC1,
+  kSof2 = 0xC2,
+  kDht = 0xC4,
+  kJpg = 0xC8,
+  kDac = 0xCC,
+  kSof15 = 0xCF,
+  kRst0 = 0xD0,
+  kSoi = 0xD8,
+  kEoi = 0xD9,
+  kSos = 0xDA,
+  kApp1 = 0xE1,
+  kTem = 0x01,
+};
+
+bool is_frame_header(std::uint8_t marker) {
+  return marker >= kSof0 && marker <= kSof15 && marker != kDht && marker != kJpg && marker != kDac;
+}
+
+// Huffman coding spends at least one bit on the DC value of every 8 x 8 block, and the component
+// sampled best has at least a quarter of all blocks: fewer bytes cannot hold the picture.
+bool plausible(std::size_t num_bytes, std::uint8_t frame, const ImageHeader& header) {
+  if (frame > kSof2) return true;
+  const std::uint64_t blocks = ((header.width + 7) / 8) * ((header.height + 7) / 8);
+  return blocks / 4 <= static_cast<std::uint64_t>(num_bytes) * 8;
+}
+
+struct ErrorManager {
+  jpeg_error_mgr base;  // first: libjpeg hands out its address
+  jmp_buf jump;
+  int code;
+  char message[JMSG_LENGTH_MAX];
+};
+
+[[noreturn]] void give_up(j_common_ptr info) {
+  auto* errors = static_cast<ErrorManager*>(static_cast<void*>(info->err));
+  errors->code = info->err->msg_code;
+  info->err->format_message(info, errors->message);
+  std::longjmp(errors->jump, 1);
+}
+
+bool is_damage(int warning) {
+  switch (warning) {
+    case JWRN_JPEG_EOF:
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Level -1 is a warning. Those that mean lost picture data end the decoding; the others (an
+// unusual version number, bytes between segments) say nothing about the pixels.
+void on_message(j_common_ptr info, int level) {
+  if (level < 0 && is_damage(info->err->msg_code)) give_up(info);
+}
+
+void on_progress(j_common_ptr info) {
+  const auto* decoder = static_cast<const jpeg_decompress_struct*>(static_cast<const void*>(info));
+  if (!info->is_decompressor || decoder->input_scan_number <= kMaxScans) return;
+  auto* errors = static_cast<ErrorManager*>(static_cast<void*>(info->err));
+  errors->code = kTooManyScans;
+  std::snprintf(errors->message, sizeof errors->message, "it has more than %d scans", kMaxScans);
+  std::longjmp(errors->jump, 1);
+}
+
+// Adobe's convention, as Pillow reads every CMYK JPEG: stored inverted.
+void cmyk_row(const std::uint8_t* in, std::size_t count, std::uint8_t* out) {
+  for (std::size_t i = 0; i < count; ++i, in += 4, out += 3) {
+    const std::uint32_t light = in[3];
+    for (std::size_t c = 0; c < 3; ++c) {
+      out[c] = static_cast<std::uint8_t>(light - mul_div_255(255u - in[c], light));
+    }
+  }
+}
+
+// Nothing here has a destructor: libjpeg leaves by longjmp.
+bool read_pixels(jpeg_decompress_struct& info, ErrorManager& errors, jpeg_progress_mgr& progress,
+                 ByteView bytes, const ImageHeader& header, std::uint8_t* out) {
+  if (setjmp(errors.jump) != 0) return false;
+  jpeg_create_decompress(&info);
+  info.progress = &progress;
+  jpeg_mem_src(&info, bytes.data(), bytes.size());
+  jpeg_read_header(&info, TRUE);
+  const bool cmyk = info.num_components == 4;
+  info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  jpeg_start_decompress(&info);
+  if (info.output_width != header.width || info.output_height != header.height) {
+    ERREXIT(&info, JERR_IMAGE_TOO_BIG);  // a second frame header of another size
+  }
+  JSAMPARRAY row = nullptr;
+  if (cmyk) {
+    row = info.mem->alloc_sarray(static_cast<j_common_ptr>(static_cast<void*>(&info)), JPOOL_IMAGE,
+                                 info.output_width * 4, 1);
+  }
+  while (info.output_scanline < info.output_height) {
+    JSAMPROW target = out + std::size_t{info.output_scanline} * info.output_width * 3;
+    jpeg_read_scanlines(&info, cmyk ? row : &target, 1);
+    if (cmyk) cmyk_row(row[0], info.output_width, target);
+  }
+  jpeg_finish_decompress(&info);
+  return true;
+}
+
+}  // namespace
+
+Result<ImageHeader> jpeg_header(ByteView bytes) {
+  ImageHeader header;
+  header.format = Format::kJpeg;
+  std::uint8_t frame = 0;
+  std::uint64_t at = 2;
+  while (true) {
+    while (bytes.has(at, 1) && bytes.u8(at) != 0xFF) ++at;  // libjpeg skips garbage, too
+    while (bytes.u8(at) == 0xFF) ++at;
+    if (!bytes.has(at, 1)) return damaged(Format::kJpeg, "it ends before the picture data");
+    const std::uint8_t marker = bytes.u8(at);
+    ++at;
+    if (marker == 0 || marker == kTem || (marker >= kRst0 && marker <= kSoi)) continue;
+    if (marker == kEoi) return damaged(Format::kJpeg, "it has no picture data");
+    const std::uint32_t length = bytes.be16(at);
+    if (length < 2 || !bytes.has(at, length)) {
+      return damaged(Format::kJpeg, "it ends inside a header segment");
+    }
+    const ByteView body = bytes.part(at + 2, length - 2);
+    if (marker == kApp1 && header.orientation == 1 && body.starts_with({"Exif\0", 5})) {
+      header.orientation = exif_orientation(body.part(6));
+    } else if (is_frame_header(marker) && frame == 0) {
+      frame = marker;
+      header.height = body.be16(1);
+      header.width = body.be16(3);
+      header.buffered = marker >= kSof2;
+    } else if (marker == kSos) {
+      break;
+    }
+    at += length;
+  }
+  if (frame == 0) return damaged(Format::kJpeg, "it has no frame header");
+  if (header.width > 0 && header.height > 0 && !plausible(bytes.size(), frame, header)) {
+    return damaged(Format::kJpeg, std::to_string(bytes.size()) + " bytes cannot hold " +
+                                      std::to_string(header.width) + " x " +
+                                      std::to_string(header.height) + " pixels");
+  }
+  return header;
+}
+
+Result<image::Image> decode_jpeg(ByteView bytes, const ImageHeader& header) {
+  SIGHTLINE_TRY(image::Image picture, make_image(header.width, header.height));
+  jpeg_decompress_struct info{};
+  jpeg_progress_mgr progress{};
+  progress.progress_monitor = on_progress;
+  ErrorManager errors{};
+  info.err = jpeg_std_error(&errors.base);
+  errors.base.error_exit = give_up;
+  errors.base.emit_message = on_message;
+  const bool complete = read_pixels(info, errors, progress, bytes, header, picture.rgb.data());
+  jpeg_destroy_decompress(&info);
+  if (complete) return picture;
+  switch (errors.code) {
+    case JWRN_JPEG_EOF:
+    case JERR_INPUT_EOF:
+    case JERR_INPUT_EMPTY:
+      return damaged(Format::kJpeg, "it is truncated");
+    case JERR_OUT_OF_MEMORY:
+      return Status{StatusCode::kResourceExhausted, "jpeg: no memory to decode it"};
+    case JERR_BAD_PRECISION:
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_ARITH_NOTIMPL:
+      return Status{StatusCode::kUnimplemented, std::string("jpeg: ") + errors.message};
+    default:
+      return damaged(Format::kJpeg, errors.message);
+  }
+}
+
+}  // namespace sightline::codecs
