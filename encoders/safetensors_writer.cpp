@@ -1,70 +1,13 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "core/json.h"
+#include "encoders/internal/replacing_file.h"
 #include "encoders/safetensors.h"
 
 namespace sightline::encoders {
 namespace {
 
 using NamedTensor = std::pair<const std::string*, const TensorView*>;
-
-// A file that is written beside its goal and takes its place once it is whole and synced.
-class ReplacingFile {
- public:
-  explicit ReplacingFile(std::filesystem::path goal)
-      : goal_(std::move(goal)), temporary_(goal_.string() + ".tmp." + std::to_string(::getpid())) {}
-  ~ReplacingFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!done_) ::unlink(temporary_.c_str());
-  }
-  ReplacingFile(const ReplacingFile&) = delete;
-  ReplacingFile& operator=(const ReplacingFile&) = delete;
-
-  Result<void> open() {
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) return failed("create");
-    return {};
-  }
-  Result<void> write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return failed("write");
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-  Result<void> finish() {
-    if (::fsync(descriptor_) != 0) return failed("sync");
-    if (::rename(temporary_.c_str(), goal_.c_str()) != 0) return failed("rename");
-    done_ = true;
-    std::filesystem::path folder = goal_.parent_path();
-    if (folder.empty()) folder = ".";
-    const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return failed("open the folder of");
-    const int synced = ::fsync(directory);
-    ::close(directory);
-    if (synced != 0) return failed("sync the folder of");
-    return {};
-  }
-
- private:
-  Status failed(const char* action) const {
-    return io_error(goal_.string() + ": cannot " + action + ": " + std::strerror(errno));
-  }
-  std::filesystem::path goal_, temporary_;
-  int descriptor_ = -1;
-  bool done_ = false;
-};
-
-std::span<const std::byte> as_bytes(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 }  // namespace
 
@@ -100,7 +43,7 @@ Result<void> write_safetensors(const std::filesystem::path& path,
   ReplacingFile file(path);
   SIGHTLINE_TRY_DO(file.open());
   SIGHTLINE_TRY_DO(file.write(std::as_bytes(std::span(&length, 1))));
-  SIGHTLINE_TRY_DO(file.write(as_bytes(text)));
+  SIGHTLINE_TRY_DO(file.write(text));
   for (const auto& [name, view] : order) SIGHTLINE_TRY_DO(file.write(view->bytes));
   return file.finish();
 }

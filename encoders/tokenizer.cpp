@@ -337,7 +337,7 @@ void apply_configs(const std::vector<Json>& configs, const Json* padding, ClipTo
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> load_tokenizer(const fs::path& folder) {
+Result<ClipTokenizerSpec> read_tokenizer_spec(const fs::path& folder) {
   std::vector<Json> configs;
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     if (!is_file(folder / name)) continue;
@@ -350,19 +350,25 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer(const fs::path& folder) {
     auto spec = parse_tokenizer_json(json);
     if (!spec) return spec.error().with_context(path.string());
     apply_configs(configs, member(json, "padding"), *spec);
-    auto tokenizer = make_clip_tokenizer(*std::move(spec));
-    if (!tokenizer) return tokenizer.error().with_context(path.string());
-    return tokenizer;
+    return spec;
   }
   if (is_file(folder / "vocab.json") && is_file(folder / "merges.txt")) {
     SIGHTLINE_TRY(ClipTokenizerSpec spec, read_vocab_and_merges(folder, configs));
     apply_configs(configs, nullptr, spec);
-    auto tokenizer = make_clip_tokenizer(std::move(spec));
-    if (!tokenizer) return tokenizer.error().with_context(folder.string());
-    return tokenizer;
+    return spec;
   }
   return not_found(folder.string() +
                    ": neither tokenizer.json nor vocab.json and merges.txt are there");
+}
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const fs::path& folder) {
+  SIGHTLINE_TRY(ClipTokenizerSpec spec, read_tokenizer_spec(folder));
+  auto tokenizer = make_clip_tokenizer(std::move(spec));
+  if (!tokenizer) {
+    const char* file = is_file(folder / "tokenizer.json") ? "tokenizer.json" : "merges.txt";
+    return tokenizer.error().with_context((folder / file).string());
+  }
+  return tokenizer;
 }
 
 }  // namespace sightline::encoders

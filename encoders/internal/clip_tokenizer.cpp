@@ -207,6 +207,43 @@ class ClipTokenizer : public Tokenizer {
 
 }  // namespace
 
+void add_to_checksum(const ClipTokenizerSpec& spec, Checksum128& checksum) {
+  const auto add_text = [&checksum](const std::string& text) {
+    checksum.update(std::to_string(text.size()) + ":" + text);
+  };
+  const auto add_number = [&checksum](std::int64_t number) {
+    checksum.update(std::to_string(number) + ";");
+  };
+  std::vector<std::pair<std::int32_t, std::string>> vocabulary;
+  for (const auto& [token, id] : spec.vocabulary) vocabulary.emplace_back(id, token);
+  std::sort(vocabulary.begin(), vocabulary.end());
+  for (const auto& [id, token] : vocabulary) {
+    add_number(id);
+    add_text(token);
+  }
+  for (const auto& [left, right] : spec.merges) {
+    add_text(left);
+    add_text(right);
+  }
+  std::vector<const AddedToken*> added;
+  for (const AddedToken& token : spec.added_tokens) added.push_back(&token);
+  std::sort(added.begin(), added.end(),
+            [](const AddedToken* a, const AddedToken* b) { return a->id < b->id; });
+  for (const AddedToken* token : added) {
+    add_number(token->id);
+    add_text(token->content);
+    for (const bool value : {token->normalized, token->lstrip, token->rstrip}) add_number(value);
+  }
+  add_text(spec.word_end);
+  add_text(spec.unknown_token);
+  for (const bool value :
+       {spec.nfc, spec.collapse_spaces, spec.lowercase, spec.pattern_has_specials})
+    add_number(value);
+  for (const std::int32_t id : spec.prefix) add_number(id);
+  checksum.update("|");
+  for (const std::int32_t id : spec.suffix) add_number(id);
+}
+
 Result<std::unique_ptr<Tokenizer>> make_clip_tokenizer(ClipTokenizerSpec spec) {
   for (const AddedToken& token : spec.added_tokens)
     if (token.content.empty())

@@ -3,11 +3,13 @@
 // added tokens out of that, CLIP's pattern, byte-pair encoding, begin and end tokens.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "core/checksum.h"
 #include "encoders/internal/byte_pair_encoder.h"
 #include "encoders/tokenizer.h"
 
@@ -36,6 +38,13 @@ struct ClipTokenizerSpec {
   std::int32_t pad_id = 0, end_id = 0;
   std::size_t model_max_length = 77;
 };
+
+/// What a model's folder says about its tokenizer; errors as load_tokenizer().
+Result<ClipTokenizerSpec> read_tokenizer_spec(const std::filesystem::path& folder);
+
+/// Adds everything that decides about ids to a model's checksum: equal for the two forms of files
+/// when they mean the same.
+void add_to_checksum(const ClipTokenizerSpec& spec, Checksum128& checksum);
 
 /// errors  kInvalidArgument: see BytePairEncoder::create(); an empty added token.
 Result<std::unique_ptr<Tokenizer>> make_clip_tokenizer(ClipTokenizerSpec spec);
