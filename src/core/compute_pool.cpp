@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "core/log.h"
-#include "core/result.h"
 
 namespace sightline {
 namespace {
@@ -67,23 +66,15 @@ std::size_t usable_cores() {
 struct ComputePool::Impl {
   explicit Impl(ComputePoolOptions o) : options(std::move(o)) {}
 
-  /// What a worker is to do next. Empty task: nothing may start now.
-  struct Next {
-    Task task;
-    bool wide = false;
-  };
-
-  Next take() {
-    const std::size_t wide_priority = wide.next_priority();
-    const std::size_t short_priority = small.next_priority();
-    if (!wide_running && wide_priority < kNumPriorities && wide_priority <= short_priority) {
-      wide_running = true;
-      running_wide_priority = wide_priority;
-      return {wide.pop(wide_priority), true};
-    }
-    if (short_priority == kNumPriorities) return {};
-    if (wide_running && short_priority >= running_wide_priority) return {};
-    return {small.pop(short_priority), false};
+  // Of the next wide unit and the next short task exactly one may start: the more urgent one, the
+  // wide unit at equal urgency. A running wide unit counts like a queued one.
+  bool short_may_start() const {
+    const std::size_t priority = small.next_priority();
+    return priority < std::min(wide.next_priority(), running_wide);
+  }
+  bool wide_may_start() const {
+    const std::size_t priority = wide.next_priority();
+    return priority < kNumPriorities && priority <= small.next_priority();
   }
 
   bool drained() const {
@@ -91,56 +82,77 @@ struct ComputePool::Impl {
            small.next_priority() == kNumPriorities;
   }
 
-  void run() {
+  void run_short() {
     if (options.init_thread) options.init_thread();
     std::unique_lock lock(mutex);
     for (;;) {
-      Next next;
-      wake.wait(lock, [&] {
-        next = take();
-        return next.task || (stopping && drained());
-      });
-      if (!next.task) return;
-      ++num_running;
-      lock.unlock();
-      execute(next);
-      next.task = nullptr;  // what the task captured dies outside the lock
-      lock.lock();
-      --num_running;
-      if (next.wide) wide_running = false;
-      if (next.wide || stopping) wake.notify_all();
+      wake_short.wait(lock, [&] { return short_may_start() || (stopping && drained()); });
+      if (!short_may_start()) return;
+      Task task = small.pop(small.next_priority());
+      if (wide_may_start()) wake_wide.notify_one();
+      execute(std::move(task), lock);
     }
   }
 
-  void execute(const Next& next) {
-    const bool set_width = next.wide && options.set_width;
-    try {
-      if (set_width) options.set_width(threads.size());
-      next.task();
-    } catch (const std::exception& e) {  // a task's own exceptions are in its future
-      log(LogLevel::kError, "pool", std::string("a callback threw: ") + e.what());
+  // One thread runs all wide units: its OpenMP team is the only one that the pool ever has.
+  void run_wide() {
+    if (options.init_thread) options.init_thread();
+    std::unique_lock lock(mutex);
+    for (;;) {
+      wake_wide.wait(lock, [&] { return wide_may_start() || (stopping && drained()); });
+      if (!wide_may_start()) return;
+      running_wide = wide.next_priority();
+      Task task = wide.pop(running_wide);
+      execute(
+          [&] {
+            if (options.set_width) options.set_width(num_threads);
+            task();
+            task = nullptr;
+            if (options.set_width) options.set_width(1);
+          },
+          lock);
+      running_wide = kNumPriorities;
+      wake_short.notify_all();
     }
-    if (set_width) options.set_width(1);
+  }
+
+  /// Runs `task` without the lock; what it captured dies there too.
+  void execute(Task task, std::unique_lock<std::mutex>& lock) {
+    ++num_running;
+    lock.unlock();
+    try {
+      task();
+    } catch (const std::exception& e) {  // a task's own exceptions are in its future
+      log(LogLevel::kError, "pool", std::string("set_width threw: ") + e.what());
+    }
+    task = nullptr;
+    lock.lock();
+    --num_running;
+    if (stopping && drained()) {
+      wake_short.notify_all();
+      wake_wide.notify_all();
+    }
   }
 
   const ComputePoolOptions options;
-  std::mutex mutex;
-  std::condition_variable wake;
+  std::size_t num_threads = 0;
+  std::vector<std::thread> threads;
+
+  std::mutex mutex;  // guards what follows
+  std::condition_variable wake_short, wake_wide;
   TaskQueue small, wide;
   std::size_t num_running = 0;
-  bool wide_running = false;
-  std::size_t running_wide_priority = 0;
+  std::size_t running_wide = kNumPriorities;  // priority of the running wide unit
   bool stopping = false;
-  std::vector<std::thread> threads;
 };
 
 ComputePool::ComputePool(ComputePoolOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {
-  const std::size_t num_threads =
-      impl_->options.num_threads != 0 ? impl_->options.num_threads : usable_cores();
-  std::lock_guard lock(impl_->mutex);  // workers see the finished vector
-  for (std::size_t i = 0; i < num_threads; ++i) {
-    impl_->threads.emplace_back([impl = impl_.get()] { impl->run(); });
+  Impl* const impl = impl_.get();
+  impl->num_threads = impl->options.num_threads != 0 ? impl->options.num_threads : usable_cores();
+  impl->threads.emplace_back([impl] { impl->run_wide(); });
+  for (std::size_t i = 0; i < impl->num_threads; ++i) {
+    impl->threads.emplace_back([impl] { impl->run_short(); });
   }
 }
 
@@ -149,18 +161,19 @@ ComputePool::~ComputePool() {
     std::lock_guard lock(impl_->mutex);
     impl_->stopping = true;
   }
-  impl_->wake.notify_all();
+  impl_->wake_short.notify_all();
+  impl_->wake_wide.notify_all();
   for (std::thread& thread : impl_->threads) thread.join();
 }
 
-std::size_t ComputePool::num_threads() const { return impl_->threads.size(); }
+std::size_t ComputePool::num_threads() const { return impl_->num_threads; }
 
 void ComputePool::push(bool wide, Priority priority, std::function<void()> task) {
   {
     std::lock_guard lock(impl_->mutex);
     (wide ? impl_->wide : impl_->small).push(static_cast<std::size_t>(priority), std::move(task));
   }
-  impl_->wake.notify_one();
+  (wide ? impl_->wake_wide : impl_->wake_short).notify_one();
 }
 
 }  // namespace sightline

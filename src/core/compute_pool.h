@@ -1,8 +1,13 @@
 // core/compute_pool.h: the threads that compute.
 //
-// Short work (decoding one picture, scanning a block) runs on all workers. Wide work (a forward
-// pass, k-means) owns all cores: one wide unit runs at a time, and while it does, other workers
-// start no new short work of lower urgency. Order within either kind is by Priority, then arrival.
+// Short work (decoding one picture, scanning a block) runs on all workers, one thread each. Wide
+// work (a forward pass, k-means) owns all cores: one unit at a time, on a thread of its own, and
+// while one runs or waits for its turn, workers start only short work of higher urgency; what runs
+// already finishes. Order within either kind is by Priority, then arrival.
+//
+// Wide is for latency, where one answer is waited for. Many independent batches (ingest) go through
+// faster as short tasks, a batch on each worker: on 2 cores 0.98 of the cores' time did work
+// against 0.84..0.88 with wide units (docs/decisions/0002-wide-units.md).
 #pragma once
 
 #include <cstddef>
@@ -22,11 +27,11 @@ std::size_t usable_cores();
 
 struct ComputePoolOptions {
   std::size_t num_threads = 0;  ///< 0: one per core this process may use.
-  /// Runs first in every worker: sets the per-thread counts of LibTorch, OpenMP, OpenBLAS
-  /// (settings/library_setup.h). May be empty.
+  /// Runs first in every thread of the pool: sets the per-thread counts of LibTorch, OpenMP,
+  /// OpenBLAS (settings/library_setup.h). May be empty; must not throw.
   std::function<void()> init_thread;
-  /// Runs in the worker around a wide unit with the number of threads it may use, and with 1 after
-  /// it. May be empty.
+  /// Runs in the wide thread before a unit, with the number of threads it may use, and with 1 after
+  /// it. May be empty; must not throw.
   std::function<void(std::size_t num_threads)> set_width;
 };
 
