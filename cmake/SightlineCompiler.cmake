@@ -19,6 +19,9 @@ if(SIGHTLINE_WERROR)
   target_compile_options(sightline_warnings INTERFACE -Werror)
 endif()
 
+# A program loads only the libraries that it calls.
+add_link_options(-Wl,--as-needed)
+
 if(SIGHTLINE_SANITIZE)
   add_compile_options(-fsanitize=${SIGHTLINE_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${SIGHTLINE_SANITIZE})

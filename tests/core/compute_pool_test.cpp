@@ -123,15 +123,16 @@ TEST(ComputePool, WideAndShortTakeTurnsByUrgencyWideFirstAmongEquals) {
   Trace trace;
   Gate gate(pool);
   std::vector<std::future<void>> futures;
-  // Held back by a more urgent short task that waits, as the gate itself no longer is.
   futures.push_back(pool.submit(Priority::kQueryEncoding, [&] { trace.add("short query"); }));
   futures.push_back(pool.submit_wide(Priority::kBuild, [&] { trace.add("wide build"); }));
   futures.push_back(pool.submit(Priority::kBuild, [&] { trace.add("short build"); }));
   futures.push_back(pool.submit(Priority::kDecode, [&] { trace.add("short decode"); }));
   gate.open();
   for (auto& future : futures) future.get();
-  EXPECT_THAT(trace.names(),
-              ElementsAre("short query", "short decode", "wide build", "short build"));
+  // The wide unit may start as soon as the last more urgent short task has: those two overlap.
+  const std::vector<std::string> names = trace.names();
+  EXPECT_EQ(names.front(), "short query");
+  EXPECT_EQ(names.back(), "short build");
 }
 
 TEST(ComputePool, OneWideUnitRunsAtATime) {
