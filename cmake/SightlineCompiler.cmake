@@ -27,6 +27,12 @@ if(SIGHTLINE_SANITIZE)
   add_link_options(-fsanitize=${SIGHTLINE_SANITIZE})
 endif()
 
+if(SIGHTLINE_FUZZERS)
+  # Coverage of our own code; the targets link -fsanitize=fuzzer themselves. Best together with
+  # SIGHTLINE_SANITIZE=address,undefined.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # `sightline_module_folder(core out)`: the folder of a module below the source root.
 function(sightline_module_folder module out)
   if(EXISTS ${CMAKE_SOURCE_DIR}/src/${module}/CMakeLists.txt)

@@ -124,7 +124,6 @@ std::uint64_t bytes_per_pixel(const ImageHeader& header) {
     case Format::kTiff:
       return 4 + 4;  // a strip may be the whole picture
     case Format::kBmp:
-      return 4 + 3;
     case Format::kGif:
       return 3;
     case Format::kHeic:

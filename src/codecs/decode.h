@@ -1,7 +1,7 @@
 // codecs/decode.h: bytes of a picture file -> pixels.
 //
-// JPEG (libjpeg), PNG (libpng), WebP (libwebp, first frame), TIFF (libtiff, first page), BMP
-// (OpenCV), GIF (giflib, first frame), HEIC and AVIF (libheif); always from memory. The header is
+// JPEG (libjpeg), PNG (libpng), WebP (libwebp, first frame), TIFF (libtiff, first page), BMP (our
+// own), GIF (giflib, first frame), HEIC and AVIF (libheif); always from memory. The header is
 // parsed by our own code first, so that limits are checked before a byte is decoded.
 #pragma once
 

@@ -71,10 +71,11 @@ Result<image::Image> make_image(std::size_t width, std::size_t height, std::size
 void flatten_rgba(const std::uint8_t* rgba, std::size_t count, AlphaRule rule, std::uint8_t* rgb) {
   for (std::size_t i = 0; i < count; ++i, rgba += 4, rgb += 3) {
     const std::uint8_t alpha = rule == AlphaRule::kDrop ? std::uint8_t{255} : rgba[3];
-    const std::uint8_t red = rgba[0], green = rgba[1], blue = rgba[2];
-    rgb[0] = on_white(red, alpha);
-    rgb[1] = on_white(green, alpha);
-    rgb[2] = on_white(blue, alpha);
+    if (alpha == 255) {
+      for (std::size_t c = 0; c < 3; ++c) rgb[c] = rgba[c];
+    } else {
+      for (std::size_t c = 0; c < 3; ++c) rgb[c] = on_white(rgba[c], alpha);
+    }
   }
 }
 

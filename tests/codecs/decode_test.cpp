@@ -68,6 +68,21 @@ Rgba gray_alpha(std::size_t x, std::size_t y) {
   const int value = drawn(x, y)[0];
   return {value, value, value, drawn(x, y)[3]};
 }
+Rgba gray4(std::size_t x, std::size_t y) {
+  const int value = static_cast<int>((x + y) % 16) * 17;
+  return {value, value, value, 255};
+}
+Rgba bilevel(std::size_t x, std::size_t y) {
+  const int value = (x + y) % 2 ? 255 : 0;
+  return {value, value, value, 255};
+}
+Rgba rgb565(std::size_t x, std::size_t y) {
+  const Rgba rgba = drawn(x, y);
+  const auto widened = [](int value, int most) {
+    return static_cast<int>(std::lround(value * 255.0 / most));
+  };
+  return {widened(rgba[0] >> 3, 31), widened(rgba[1] >> 2, 63), widened(rgba[2] >> 3, 31), 255};
+}
 Rgba palette(std::size_t x, std::size_t) {
   const int i = static_cast<int>(x);
   return {i * 11, 255 - i * 11, i * 5, 255};
@@ -99,7 +114,7 @@ Rgba multiplied(std::size_t x, std::size_t y) {
 struct PixelCase {
   std::string file;
   Shows shows;
-  int tolerance = 0;  // where the format stores fewer bits
+  int tolerance = 0;  // where the format stores rounded values
 };
 class LosslessPixels : public testing::TestWithParam<PixelCase> {};
 
@@ -130,16 +145,8 @@ INSTANTIATE_TEST_SUITE_P(Files, LosslessPixels,
                              {"gray.png", gray},
                              {"gray16.png", gray},
                              {"gray_alpha.png", gray_alpha},
-                             {"gray4.png",
-                              [](std::size_t x, std::size_t y) {
-                                const int value = static_cast<int>((x + y) % 16) * 17;
-                                return Rgba{value, value, value, 255};
-                              }},
-                             {"bilevel.png",
-                              [](std::size_t x, std::size_t y) {
-                                const int value = (x + y) % 2 ? 255 : 0;
-                                return Rgba{value, value, value, 255};
-                              }},
+                             {"gray4.png", gray4},
+                             {"bilevel.png", bilevel},
                              {"palette_trns.png", palette_trns},
                              {"rgb_trns.png", rgb_trns},
                              {"animated.png", opaque},
@@ -163,17 +170,16 @@ INSTANTIATE_TEST_SUITE_P(Files, LosslessPixels,
                              {"rgb_lzw.tif", opaque},
                              {"rgb_deflate.tif", opaque},
                              {"cmyk.tif", opaque},
-                             {"bilevel_g4.tif",
-                              [](std::size_t x, std::size_t y) {
-                                const int value = (x + y) % 2 ? 255 : 0;
-                                return Rgba{value, value, value, 255};
-                              }},
+                             {"bilevel_g4.tif", bilevel},
                              {"rgb.bmp", opaque},
                              {"rgb_top_down.bmp", opaque},
                              {"rgb_os2.bmp", opaque},
                              {"rgbx.bmp", opaque},
                              {"rgba_v4.bmp", drawn},
-                             {"rgb565.bmp", opaque, 8},
+                             {"rgb565.bmp", rgb565},
+                             {"bilevel.bmp", bilevel},
+                             {"gray4.bmp", gray4},
+                             {"gray4_rle4.bmp", gray4},
                              {"palette.bmp", palette},
                              {"palette_rle8.bmp", palette},
                              {"palette.gif", gif_frame},

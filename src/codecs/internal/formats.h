@@ -3,7 +3,8 @@
 // x_header() knows the signature and reads what ImageHeader holds, bounds checked, decoding
 // nothing. decode_x() gives RGB of header.width x header.height in stored order (decode() applies
 // the orientation); it is called once the limits are checked. Libraries speak C or throw; their
-// errors end here, their messages reach neither stdout nor stderr.
+// errors end here, and their messages reach neither stdout nor stderr (but for what dav1d, inside
+// libheif, says about damaged AVIF).
 #pragma once
 
 #include "codecs/decode.h"

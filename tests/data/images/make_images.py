@@ -309,6 +309,19 @@ def make_bmp():
     palette = b"".join(bytes((x * 5, 255 - x * 11, x * 11, 0)) for x in range(W)).ljust(1024, b"\0")
     line = bytes(range(W)) + b"\0"
     bmp("palette.bmp", 8, line * H, palette=palette)
+    grays = b"".join(bytes((v * 17, v * 17, v * 17, 0)) for v in range(16))
+    nibbles = lambda row: bytes(row[i] << 4 | (row + [0])[i + 1] for i in range(0, len(row), 2))
+    row4 = lambda y: [(x + y) % 16 for x in range(W)]
+    padded = lambda row: row + b"\0" * (-len(row) % 4)
+    bmp("gray4.bmp", 4, b"".join(padded(nibbles(row4(y))) for y in reversed(range(H))),
+        palette=grays)
+    # A run of two alternating pixels, then pixels as they are, then the end of the row.
+    codes = b"".join(bytes((2, row4(y)[0] << 4 | row4(y)[1], 0, W - 2)) + nibbles(row4(y)[2:]) +
+                     b"\0" * (-len(nibbles(row4(y)[2:])) % 2) + b"\0\0" for y in reversed(range(H)))
+    bmp("gray4_rle4.bmp", 4, codes + b"\0\1", compression=2, palette=grays)
+    bits = lambda y: int("".join(str((x + y) % 2) for x in range(W)).ljust(32, "0"), 2)
+    bmp("bilevel.bmp", 1, b"".join(struct.pack(">I", bits(y)) for y in reversed(range(H))),
+        palette=b"\0\0\0\0\xff\xff\xff\0")
     runs = b"".join(bytes((1, x)) for x in range(W)) + b"\0\0"
     bmp("palette_rle8.bmp", 8, runs * H + b"\0\1", compression=1, palette=palette)
 
