@@ -6,8 +6,7 @@
 // already finishes. Order within either kind is by Priority, then arrival.
 //
 // Wide is for latency, where one answer is waited for. Many independent batches (ingest) go through
-// faster as short tasks, a batch on each worker: on 2 cores 0.98 of the cores' time did work
-// against 0.84..0.88 with wide units (docs/decisions/0002-wide-units.md).
+// faster as short tasks, one batch on each worker: docs/decisions/0002-wide-units.md has the figures.
 #pragma once
 
 #include <cstddef>

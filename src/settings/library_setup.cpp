@@ -5,12 +5,18 @@
 #include <dlfcn.h>
 #include <faiss/Index.h>
 #include <omp.h>
+#include <pthread.h>
 #include <rocksdb/version.h>
+#include <signal.h>
 #include <torch/csrc/api/include/torch/cuda.h>
 #include <torch/csrc/api/include/torch/version.h>
+#include <unistd.h>
 
+#include <future>
+#include <mutex>
 #include <opencv2/core/utility.hpp>
 #include <opencv2/core/utils/logger.hpp>
+#include <thread>
 
 namespace sightline::settings {
 namespace {
@@ -40,9 +46,30 @@ std::string blas_name() {
   return info.dli_fname;
 }
 
+// libgomp lets waiting threads spin for about 3 ms, and OpenBLAS's own threads then fight them for
+// the cores; next to another busy process both collapse. With more threads under management than
+// there are cores, libgomp spins for 100 rounds only (gomp_managed_threads in its wait.h). The
+// pool's team and the main thread make as many as cores, so one parked team of two makes one more,
+// for good. docs/decisions/0003-openmp-does-not-spin.md has the figures.
+void keep_openmp_from_spinning() {
+  std::promise<void> done;
+  std::thread([&done] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that expect them
+#pragma omp parallel num_threads(2)
+    (void)omp_get_thread_num();
+    done.set_value();
+    for (;;) pause();
+  }).detach();
+  done.get_future().wait();
+}
+
 }  // namespace
 
 void set_up_process() {
+  static std::once_flag once;
+  std::call_once(once, keep_openmp_from_spinning);
   cv::setNumThreads(1);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   set_up_thread();

@@ -16,7 +16,8 @@
 namespace sightline::settings {
 
 /// Call first thing in main(), before threads start: OpenCV runs single-threaded and says nothing
-/// on stderr, and the calling thread is set up as set_up_thread() does.
+/// on stderr, OpenMP's threads sleep while they wait, and the calling thread is set up as
+/// set_up_thread() does.
 void set_up_process();
 
 /// Sets this thread's LibTorch, OpenMP and OpenBLAS counts to one. ComputePoolOptions::init_thread.

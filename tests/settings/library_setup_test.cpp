@@ -6,6 +6,8 @@
 #include <omp.h>
 
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <map>
 #include <string>
 #include <thread>
@@ -56,6 +58,21 @@ TEST(PoolOptions, ShortWorkIsSingleThreadedAndWideWorkTakesAll) {
     EXPECT_EQ(pool.submit(Priority::kDecode, widths).get(), std::pair(1, 1));
     EXPECT_EQ(pool.run_wide(Priority::kDecode, widths), std::pair(2, 2));
   }
+}
+
+TEST(SetUpProcess, OpenMpThreadsSleepWhileTheyWait) {
+  set_up_process();
+  if (omp_get_num_procs() < 2) GTEST_SKIP() << "with one core libgomp never spins";
+  ComputePool pool(pool_options(0));
+  constexpr int kRounds = 50;
+  pool.run_wide(Priority::kDecode, widths);
+  const std::clock_t before = std::clock();  // CPU time of all threads
+  for (int i = 0; i < kRounds; ++i) {
+    pool.run_wide(Priority::kDecode, widths);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  EXPECT_LT(seconds / kRounds, 0.0015);  // 3 ms and more when they spin
 }
 
 TEST(LibraryFacts, NamesVersionsAndOpenBlas) {
