@@ -17,10 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Floats of the widest activation of one forward pass on a CPU: larger batches are cut, so that
-// activations stay in the cache and below the size from which malloc maps fresh pages each time
-// (64 x 64 pictures, ViT-B/32 shape: 1.6 and 1.3 times as fast as the whole batch of 256).
-constexpr std::int64_t kActivationFloats = 2'000'000;
+// Floats of the widest activation of one forward pass on a CPU. Larger batches are cut, so that
+// activations stay in the cache and below the 32 MiB from which malloc maps fresh pages each time:
+// faulting those in costs as much as the products.
+constexpr std::int64_t kActivationFloats = 1'500'000;
 
 // Runs `work`, which returns a Result, and turns LibTorch's exceptions into a Status.
 template <typename Work>

@@ -9,6 +9,7 @@ constexpr double kQuickGeluSlope = 1.702;
 }  // namespace
 
 torch::Tensor activate(torch::Tensor x, Activation activation) {
+  if (x.device().is_cpu()) x = x.to(torch::kFloat32);
   const bool in_place = !at::GradMode::is_enabled();
   switch (activation) {
     case Activation::kQuickGelu:

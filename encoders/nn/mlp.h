@@ -10,7 +10,8 @@
 
 namespace sightline::encoders::nn {
 
-/// `activation` of every element, in the type of `x`. Without autograd `x` is overwritten.
+/// `activation` of every element, in the type of `x`; on a CPU float32, where LibTorch has fast
+/// kernels for no other type. Without autograd `x` may be overwritten.
 torch::Tensor activate(torch::Tensor x, Activation activation);
 
 /// fc2(activation(fc1(x))). Keys: `fc1`, `fc2`.
