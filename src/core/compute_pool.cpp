@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <mutex>
@@ -49,7 +51,7 @@ std::optional<std::size_t> cgroup_cores() {
   double period = 0;
   if (!(file >> quota >> period) || quota == "max" || period <= 0) return std::nullopt;
   const double cores = std::strtod(quota.c_str(), nullptr) / period;
-  return std::max<std::size_t>(1, static_cast<std::size_t>(cores + 0.5));
+  return std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(cores)));
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ TEST(ComputePool, MostUrgentFirstThenByArrival) {
   Trace trace;
   Gate gate(pool);
   std::vector<std::future<void>> futures;
-  const auto add = [&](Priority priority, std::string name) {
+  const auto add = [&](Priority priority, const std::string& name) {
     futures.push_back(pool.submit(priority, [&trace, name] { trace.add(name); }));
   };
   add(Priority::kBuild, "build");
