@@ -80,6 +80,12 @@ std::optional<int> take_number(std::string_view& text, std::size_t count) {
   return value;
 }
 
+// At least `count` digits, with zeros in front.
+std::string digits(int value, std::size_t count) {
+  const std::string text = std::to_string(value);
+  return std::string(count - std::min(count, text.size()), '0') + text;
+}
+
 bool take_one_of(std::string_view& text, std::string_view chars) {
   if (text.empty() || chars.find(text.front()) == chars.npos) return false;
   text.remove_prefix(1);
@@ -95,9 +101,7 @@ std::string parse_offset(std::string_view text) {
   take_one_of(text, ":");
   const auto minutes = take_number(text, 2);
   if (!hours || !minutes || *hours > 14 || *minutes > 59) return {};
-  char out[8];
-  std::snprintf(out, sizeof out, "%c%02d:%02d", sign, *hours, *minutes);
-  return out;
+  return sign + digits(*hours, 2) + ":" + digits(*minutes, 2);
 }
 
 }  // namespace
@@ -149,10 +153,9 @@ std::optional<std::string> parse_date(std::string_view text, std::string_view of
       if (std::string own = parse_offset(text); !own.empty()) zone = std::move(own);
     }
   }
-  char out[32];
-  std::snprintf(out, sizeof out, "%04d-%02d-%02dT%02d:%02d:%02d", *year, *month, *day, hour, minute,
-                second);
-  return out + (zone.empty() ? std::string("Z") : zone);
+  return digits(*year, 4) + "-" + digits(*month, 2) + "-" + digits(*day, 2) + "T" +
+         digits(hour, 2) + ":" + digits(minute, 2) + ":" + digits(second, 2) +
+         (zone.empty() ? "Z" : zone);
 }
 
 }  // namespace sightline::codecs
