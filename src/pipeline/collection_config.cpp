@@ -1,0 +1,95 @@
+#include "pipeline/internal/collection_config.h"
+
+#include <cstddef>
+#include <utility>
+
+namespace sightline::pipeline {
+namespace {
+
+constexpr std::size_t kMaxDim = 65'536;
+constexpr std::size_t kMaxVectorNameBytes = 255;
+
+}  // namespace
+
+std::string shown_vector_name(std::string_view name) {
+  return name.empty() ? std::string("the default vector") : "vector \"" + std::string(name) + "\"";
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xC2 ? 0
+                               : first < 0xE0 ? 2
+                               : first < 0xF0 ? 3
+                               : first < 0xF5 ? 4
+                                              : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
+    }
+    const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
+        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+Json config_to_json(const CollectionConfig& config) {
+  Json vectors = Json::object();
+  for (const auto& [name, vector] : config.vectors) {
+    vectors[name] = {{"dim", vector.dim},
+                     {"metric", metric_name(vector.metric)},
+                     {"model",
+                      {{"checksum", vector.model.checksum},
+                       {"alpha", vector.model.alpha},
+                       {"name", vector.model.name},
+                       {"path_hint", vector.model.path_hint},
+                       {"precision", vector.model.precision}}}};
+  }
+  return {{"vectors", std::move(vectors)}};
+}
+
+Result<CollectionConfig> config_from_json(const Json& json) {
+  CollectionConfig config;
+  try {
+    for (const auto& [name, entry] : json.at("vectors").items()) {
+      VectorConfig vector;
+      vector.dim = entry.at("dim").get<std::size_t>();
+      SIGHTLINE_TRY(vector.metric, parse_metric(entry.at("metric").get<std::string>()));
+      const Json& model = entry.at("model");
+      vector.model.checksum = model.at("checksum").get<std::string>();
+      vector.model.alpha = model.at("alpha").get<std::string>();
+      vector.model.name = model.at("name").get<std::string>();
+      vector.model.path_hint = model.at("path_hint").get<std::string>();
+      vector.model.precision = model.at("precision").get<std::string>();
+      config.vectors.emplace(name, std::move(vector));
+    }
+  } catch (const Json::exception& e) {
+    return corruption(std::string("the collection's configuration is damaged: ") + e.what());
+  }
+  return config;
+}
+
+Result<void> validate_config(const CollectionConfig& config) {
+  if (config.vectors.empty()) return invalid_argument("a collection needs at least one vector");
+  for (const auto& [name, vector] : config.vectors) {
+    if (vector.dim < 1 || vector.dim > kMaxDim) {
+      return invalid_argument("dim of " + shown_vector_name(name) + " is " +
+                              std::to_string(vector.dim) + "; it must be 1.." +
+                              std::to_string(kMaxDim));
+    }
+    if (name.size() > kMaxVectorNameBytes) {
+      return invalid_argument("a vector name has " + std::to_string(name.size()) +
+                              " bytes; it must have at most 255");
+    }
+    if (name.find('\0') != std::string::npos || !is_utf8(name))
+      return invalid_argument("a vector name must be UTF-8 without zero bytes");
+  }
+  return {};
+}
+
+}  // namespace sightline::pipeline

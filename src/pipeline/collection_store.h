@@ -1,0 +1,181 @@
+// pipeline/collection_store.h: how the two journeys reach points.
+//
+// LocalStore (local_store.h: RocksDB and shards in this process) is the default; engines elsewhere
+// (a Qdrant cluster) come behind the same interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/deadline.h"
+#include "core/json.h"
+#include "core/point_id.h"
+#include "core/result.h"
+
+namespace sightline::pipeline {
+
+enum class Metric { kCosine, kDot, kEuclid, kManhattan };
+std::string_view metric_name(Metric metric);  ///< "cosine", "dot", "euclid", "manhattan"
+Result<Metric> parse_metric(std::string_view text);
+
+/// Which model made the vectors of a name. Empty checksum: vectors came from outside.
+struct ModelIdentity {
+  std::string checksum;   ///< EncoderInfo::checksum; equal means "embeds alike".
+  std::string alpha;      ///< "white" or "drop"; part of the identity.
+  std::string name;       ///< For messages.
+  std::string path_hint;  ///< Where it was found last; never the identity.
+  std::string precision;  ///< "fp32", "bf16", "fp16"; recorded, not compared.
+};
+
+struct VectorConfig {
+  std::size_t dim = 0;  ///< 1..65536
+  Metric metric = Metric::kCosine;
+  ModelIdentity model;
+};
+
+/// Vector name -> its configuration. The default vector's name is "" (as in Qdrant).
+struct CollectionConfig {
+  std::map<std::string, VectorConfig> vectors;
+};
+
+struct CollectionInfo {
+  std::string name;
+  CollectionConfig config;
+  std::uint64_t num_points = 0;
+  std::uint64_t num_sources = 0;        ///< Records in `sources`, skipped ones included.
+  std::uint64_t commit_number = 0;      ///< Of the last commit visible to this handle.
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t memory_bytes = 0;       ///< Vectors and indexes in this process.
+};
+
+/// What ingest knows of a source; key is `uri`.
+struct SourceRecord {
+  std::string uri;
+  std::uint64_t size = 0;      ///< bytes
+  std::int64_t mtime_ns = 0;   ///< Of the file (for a tar member: of the tar).
+  std::string content_hash;    ///< "sha256:HEX", empty if never read
+  std::string payload_hash;    ///< Checksum of the manifest's columns, empty without.
+  std::optional<PointId> id;   ///< The point; absent for a skipped source.
+  std::string skip_reason;     ///< Short key ("corrupt"); empty for an indexed one.
+  std::string skip_message;    ///< The full sentence.
+};
+
+/// Vectors by name. `values` has the dim of the name; kCosine rows are normalised by the store.
+struct NamedVector {
+  std::string name;
+  std::vector<float> values;
+};
+
+/// Inserts the point or replaces it whole (vectors it does not name are dropped, as is its payload).
+struct UpsertPoint {
+  PointId id;
+  std::vector<NamedVector> vectors;
+  Json payload = Json::object();
+  std::string thumbnail;  ///< JPEG bytes for `blobs`; empty: none.
+};
+/// Replaces the payload of an existing point, keeping vectors and thumbnail; `_image` is kept unless
+/// the new payload has one. A missing point is not an error.
+struct OverwritePayload {
+  PointId id;
+  Json payload = Json::object();
+};
+/// Deletes the point with its source record. A missing point is not an error.
+struct DeletePoint {
+  PointId id;
+};
+struct PutSource {
+  SourceRecord source;
+};
+/// Deletes a source record (and its point, if it has one).
+struct DeleteSource {
+  std::string uri;
+};
+using WriteOp = std::variant<UpsertPoint, OverwritePayload, DeletePoint, PutSource, DeleteSource>;
+
+struct WriteSummary {
+  std::uint64_t commit_number = 0;  ///< Visible to searches from here on.
+  std::size_t num_inserted = 0, num_updated = 0, num_deleted = 0;
+};
+
+struct SearchRequest {
+  std::string vector_name;
+  std::vector<float> vector;  ///< dim floats; for kCosine it is normalised by the store.
+  std::size_t top_k = 10;     ///< 1..10'000
+  std::size_t offset = 0;     ///< Hits left out at the top.
+  std::optional<float> score_threshold;  ///< Hits of lower score are left out.
+  std::vector<PointId> exclude;          ///< Points left out (the one asked "like").
+  bool with_payload = true;
+  bool exact = false;  ///< Exact scan whatever the shard type.
+};
+
+/// One found point. Score: higher is better; for kEuclid and kManhattan the negated distance.
+struct ScoredPoint {
+  PointId id;
+  float score = 0;
+  Json payload;
+};
+
+struct StoredPoint {
+  PointId id;
+  std::uint64_t version = 0;  ///< Number of the commit that wrote it.
+  std::vector<NamedVector> vectors;
+  Json payload;
+};
+
+struct GetOptions {
+  bool with_payload = true;
+  bool with_vectors = false;
+};
+
+/// One collection.
+/// Thread-safety: all methods may run on many threads at once. A search sees every write that was
+/// acknowledged before it began, and finds a point that is updated meanwhile exactly once.
+class CollectionStore {
+ public:
+  virtual ~CollectionStore() = default;
+
+  virtual Result<CollectionInfo> info() const = 0;
+
+  /// Applies `ops` in order as one atomic commit; returns once it is durable and visible.
+  /// errors  kInvalidArgument: unknown vector name, other dim, not finite, payload not an object;
+  ///         kFailedPrecondition: opened for reading; kResourceExhausted: disk full; kIoError.
+  virtual Result<WriteSummary> write(std::vector<WriteOp> ops) = 0;
+
+  /// Best first; ties by PointId. Fewer points than top_k: all of them.
+  virtual Result<std::vector<ScoredPoint>> search(const SearchRequest& request,
+                                                  Deadline deadline) const = 0;
+
+  /// In the order of `ids`; nullopt where there is no such point.
+  virtual Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,
+                                                              GetOptions options) const = 0;
+  /// Up to `limit` points with id >= `from` (from the first, if absent), ascending.
+  virtual Result<std::vector<StoredPoint>> scroll(std::optional<PointId> from, std::size_t limit,
+                                                  GetOptions options) const = 0;
+  virtual Result<std::uint64_t> count() const = 0;
+  /// JPEG bytes; kNotFound if the point has none.
+  virtual Result<std::string> thumbnail(const PointId& id) const = 0;
+
+  virtual Result<std::optional<SourceRecord>> find_source(std::string_view uri) const = 0;
+  /// A point whose picture has these very bytes, if there is one.
+  virtual Result<std::optional<PointId>> find_content(std::string_view content_hash) const = 0;
+  /// Calls `visit` for every source whose URI starts with `prefix`, in order of URI, until it
+  /// returns false. Reads one snapshot.
+  virtual Result<void> visit_sources(std::string_view prefix,
+                                     const std::function<bool(const SourceRecord&)>& visit) const = 0;
+
+  /// Readers beside a writer: sees what has been committed until now. Does nothing for the writer.
+  virtual Result<void> catch_up() = 0;
+  /// Makes everything acknowledged durable (matters with durability `interval`).
+  virtual Result<void> flush() = 0;
+};
+
+}  // namespace sightline::pipeline

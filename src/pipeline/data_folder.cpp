@@ -1,0 +1,263 @@
+#include "pipeline/data_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "core/checksum.h"
+#include "core/log.h"
+#include "index/kernels/kernels.h"
+#include "pipeline/internal/collection_config.h"
+#include "pipeline/local_store.h"
+#include "storage/catalog.h"
+#include "storage/data_lock.h"
+
+namespace sightline::pipeline {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 255;
+constexpr std::string_view kForbidden = "<>:\"/\\|?*";
+// Beside the collections, while one is made or taken apart; not valid as collection names.
+constexpr std::string_view kMakingPrefix = "making:";
+constexpr std::string_view kTrashPrefix = "trash:";
+
+Result<void> make_folders(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return storage::system_error(error.value(), path, "create");
+  return {};
+}
+
+/// Makes a rename or a new entry in `folder` last.
+Result<void> sync_folder(const std::filesystem::path& folder) {
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return storage::system_error(errno, folder, "open");
+  const int failed = fsync(file) != 0 ? errno : 0;
+  close(file);
+  if (failed != 0) return storage::system_error(failed, folder, "sync");
+  return {};
+}
+
+Result<void> remove_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return storage::system_error(error.value(), path, "remove");
+  return {};
+}
+
+Result<void> rename_folder(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error) return storage::system_error(error.value(), from, "rename");
+  return sync_folder(to.parent_path());
+}
+
+class LocalDataFolder final : public DataFolder {
+ public:
+  LocalDataFolder(std::filesystem::path path, Access access, StoreOptions options,
+                  ComputePool& pool)
+      : path_(std::move(path)),
+        access_(access),
+        options_(std::move(options)),
+        pool_(pool),
+        budget_(storage::SharedBudget::create({options_.cache_bytes, options_.memtable_bytes})) {}
+
+  Result<void> open() {
+    if (access_ == Access::kWrite) {
+      SIGHTLINE_TRY_DO(make_folders(path_));
+      SIGHTLINE_TRY(lock_, storage::DataLock::acquire(path_, options_.owner));
+      SIGHTLINE_TRY_DO(make_folders(path_ / "collections"));
+      SIGHTLINE_TRY(catalog_,
+                    storage::Catalog::open(path_ / "catalog", storage::OpenMode::kCreate, budget_));
+      return tidy_up();
+    }
+    std::error_code error;
+    if (!std::filesystem::is_directory(path_, error))
+      return not_found("there is no data folder " + path_.string());
+    auto catalog = storage::Catalog::open(path_ / "catalog", storage::OpenMode::kRead, budget_);
+    if (!catalog && catalog.error().code == StatusCode::kNotFound)
+      return not_found(path_.string() + " is no data folder of sightline (it has no catalog)");
+    SIGHTLINE_TRY(catalog_, std::move(catalog));
+    return {};
+  }
+
+  const std::filesystem::path& path() const override { return path_; }
+
+  std::filesystem::path collection_folder(std::string_view name) const override {
+    return path_ / "collections" / std::string(name);
+  }
+
+  Result<std::vector<std::string>> list_collections() const override {
+    const std::lock_guard lock(mutex_);
+    SIGHTLINE_TRY_DO(catalog_->catch_up());
+    return catalog_->collections();
+  }
+
+  Result<std::shared_ptr<CollectionStore>> create_collection(
+      std::string_view name, const CollectionConfig& config) override {
+    SIGHTLINE_TRY_DO(must_write("create"));
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    SIGHTLINE_TRY_DO(validate_config(config));
+    const std::lock_guard lock(mutex_);
+    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
+    if (exists) {
+      return Status{StatusCode::kAlreadyExists,
+                    "collection \"" + std::string(name) + "\" exists already"};
+    }
+    const auto making = special_folder(kMakingPrefix, name);
+    SIGHTLINE_TRY_DO(remove_folder(making));
+    SIGHTLINE_TRY_DO(make_folders(making));
+    {
+      SIGHTLINE_TRY(const auto db,
+                    storage::CollectionDb::create(making / "db", config_to_json(config), budget_));
+    }
+    SIGHTLINE_TRY_DO(sync_folder(making));
+    SIGHTLINE_TRY_DO(rename_folder(making, collection_folder(name)));
+    SIGHTLINE_TRY_DO(catalog_->add(name));
+    return open_store(name);
+  }
+
+  Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) override {
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    const std::lock_guard lock(mutex_);
+    const auto known = open_.find(name);
+    if (known != open_.end()) {
+      if (auto store = known->second.lock()) return std::shared_ptr<CollectionStore>(store);
+    }
+    SIGHTLINE_TRY_DO(catalog_->catch_up());
+    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
+    if (!exists) {
+      SIGHTLINE_TRY(const auto names, catalog_->collections());
+      std::string message =
+          "there is no collection \"" + std::string(name) + "\" in " + path_.string();
+      for (std::size_t i = 0; i < names.size(); ++i)
+        message += (i == 0 ? "; it holds \"" : ", \"") + names[i] + "\"";
+      return not_found(names.empty() ? message + "; it holds none yet" : message);
+    }
+    return open_store(name);
+  }
+
+  Result<bool> delete_collection(std::string_view name) override {
+    SIGHTLINE_TRY_DO(must_write("delete"));
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    const std::lock_guard lock(mutex_);
+    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
+    if (!exists) return false;
+    SIGHTLINE_TRY_DO(catalog_->begin_removal(name));
+    const auto known = open_.find(name);
+    if (known != open_.end()) {
+      if (const auto store = known->second.lock()) store->close();
+      open_.erase(known);
+    }
+    SIGHTLINE_TRY_DO(finish_removal(name));
+    return true;
+  }
+
+ private:
+  std::filesystem::path special_folder(std::string_view prefix, std::string_view name) const {
+    // A checksum stands for the name, which may be as long as a file name can be.
+    return path_ / "collections" / (std::string(prefix) + std::to_string(checksum64(name)));
+  }
+
+  Result<void> must_write(std::string_view action) const {
+    if (access_ == Access::kWrite) return {};
+    return failed_precondition("cannot " + std::string(action) +
+                               " a collection: " + path_.string() + " was opened for reading");
+  }
+
+  Result<std::shared_ptr<CollectionStore>> open_store(std::string_view name) {
+    auto open_db = [path = collection_folder(name) / "db", budget = budget_,
+                    mode = access_ == Access::kWrite ? storage::OpenMode::kWrite
+                                                     : storage::OpenMode::kRead] {
+      return storage::CollectionDb::open(path, mode, budget);
+    };
+    SIGHTLINE_TRY(std::shared_ptr<LocalStore> store,
+                  LocalStore::open(std::string(name), std::move(open_db), options_, pool_));
+    open_[std::string(name)] = store;
+    return std::shared_ptr<CollectionStore>(std::move(store));
+  }
+
+  Result<void> finish_removal(std::string_view name) {
+    const auto trash = special_folder(kTrashPrefix, name);
+    SIGHTLINE_TRY_DO(remove_folder(trash));
+    std::error_code ignored;
+    if (std::filesystem::exists(collection_folder(name), ignored))
+      SIGHTLINE_TRY_DO(rename_folder(collection_folder(name), trash));
+    SIGHTLINE_TRY_DO(catalog_->end_removal(name));
+    return remove_folder(trash);
+  }
+
+  /// What a crash left: folders that were being made or removed, and one that was made but not
+  /// listed yet. A listed collection whose folder is gone stays listed: opening it says so.
+  Result<void> tidy_up() {
+    SIGHTLINE_TRY(const auto removals, catalog_->being_removed());
+    for (const std::string& name : removals) SIGHTLINE_TRY_DO(finish_removal(name));
+    std::vector<std::filesystem::path> folders;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(path_ / "collections", error)) {
+      folders.push_back(entry.path());
+    }
+    if (error) return storage::system_error(error.value(), path_ / "collections", "list");
+    for (const auto& folder : folders) {
+      const std::string name = folder.filename().string();
+      if (name.starts_with(kMakingPrefix) || name.starts_with(kTrashPrefix)) {
+        SIGHTLINE_TRY_DO(remove_folder(folder));
+        continue;
+      }
+      SIGHTLINE_TRY(const bool known, catalog_->contains(name));
+      if (!known && validate_collection_name(name) &&
+          std::filesystem::exists(folder / "db" / "CURRENT", error)) {
+        log_info("storage", "adopting collection \"" + name + "\", which the catalog did not list");
+        SIGHTLINE_TRY_DO(catalog_->add(name));
+      }
+    }
+    return {};
+  }
+
+  const std::filesystem::path path_;
+  const Access access_;
+  const StoreOptions options_;
+  ComputePool& pool_;
+  std::unique_ptr<storage::DataLock> lock_;
+  std::shared_ptr<storage::SharedBudget> budget_;
+  std::unique_ptr<storage::Catalog> catalog_;
+  mutable std::mutex mutex_;  // guards open_ and what the catalog holds between two calls
+  std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> open_;
+};
+
+}  // namespace
+
+Result<void> validate_collection_name(std::string_view name) {
+  const auto rule = [&](const std::string& what) {
+    return invalid_argument("collection name \"" + std::string(name) + "\" " + what);
+  };
+  if (name.empty()) return rule("is empty; it must have 1..255 bytes");
+  if (name.size() > kMaxNameBytes)
+    return rule("has " + std::to_string(name.size()) + " bytes; it must have 1..255");
+  if (name == "." || name == "..") return rule("is not allowed");
+  if (!is_utf8(name)) return rule("is not UTF-8");
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || kForbidden.find(c) != std::string_view::npos)
+      return rule("may not hold control characters or any of " + std::string(kForbidden));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<DataFolder>> DataFolder::open(const std::filesystem::path& path,
+                                                     Access access, const StoreOptions& options,
+                                                     ComputePool& pool) {
+  SIGHTLINE_TRY_DO(index::kernels_from_environment());
+  std::error_code error;
+  auto absolute = std::filesystem::absolute(path, error);
+  if (error) absolute = path;
+  auto folder = std::make_unique<LocalDataFolder>(absolute, access, options, pool);
+  SIGHTLINE_TRY_DO(folder->open());
+  return std::unique_ptr<DataFolder>(std::move(folder));
+}
+
+}  // namespace sightline::pipeline

@@ -1,0 +1,69 @@
+// pipeline/data_folder.h: the folder that holds collections.
+//
+//   DIR/LOCK                     held by the one writer; its text says who that is
+//   DIR/catalog/                 RocksDB: collections, aliases, keys
+//   DIR/collections/NAME/db/     RocksDB of one collection
+//   DIR/collections/NAME/{shards,uploads}/, skipped.jsonl
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/compute_pool.h"
+#include "core/result.h"
+#include "pipeline/collection_store.h"
+
+namespace sightline::pipeline {
+
+enum class Access {
+  kWrite,  ///< The one writer; creates the folder.
+  kRead,   ///< Beside a writer or on read-only media; writes nothing into the folder.
+};
+
+enum class Durability {
+  kSync,      ///< Acknowledged once on disk.
+  kInterval,  ///< Acknowledged once the kernel has it; synced within sync_interval_ms.
+};
+
+struct StoreOptions {
+  std::uint64_t cache_bytes = std::uint64_t{256} << 20;     ///< RocksDB's block cache, shared.
+  std::uint64_t memtable_bytes = std::uint64_t{128} << 20;  ///< Shared by all collections.
+  Durability durability = Durability::kSync;
+  std::uint32_t sync_interval_ms = 200;
+  /// Who holds the lock, for the message another writer gets ("sightline index /photos").
+  std::string owner;
+};
+
+/// 1..255 bytes of UTF-8 without control characters and <>:"/\|?*, not "." or "..".
+Result<void> validate_collection_name(std::string_view name);
+
+/// Thread-safety: all methods may run on many threads at once.
+class DataFolder {
+ public:
+  /// `pool` runs searches and outlives the folder.
+  /// errors  kWrite: kFailedPrecondition if another process writes (the message says pid, host,
+  ///         command and since when), kPermissionDenied on read-only media, kIoError;
+  ///         kRead: kNotFound if there is no such folder. Format of a newer version:
+  ///         kFailedPrecondition.
+  static Result<std::unique_ptr<DataFolder>> open(const std::filesystem::path& path, Access access,
+                                                  const StoreOptions& options, ComputePool& pool);
+  virtual ~DataFolder() = default;
+
+  virtual const std::filesystem::path& path() const = 0;
+  virtual std::filesystem::path collection_folder(std::string_view name) const = 0;
+
+  virtual Result<std::vector<std::string>> list_collections() const = 0;  ///< Sorted.
+  /// errors  kAlreadyExists, kInvalidArgument (name, dim), kFailedPrecondition (kRead).
+  virtual Result<std::shared_ptr<CollectionStore>> create_collection(
+      std::string_view name, const CollectionConfig& config) = 0;
+  /// The same handle for the same name. kNotFound names the collection and those that exist.
+  virtual Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) = 0;
+  /// False if there was none. Atomic: after a crash the collection is whole or gone.
+  virtual Result<bool> delete_collection(std::string_view name) = 0;
+};
+
+}  // namespace sightline::pipeline

@@ -1,0 +1,88 @@
+#include "storage/catalog.h"
+
+#include "storage/internal/rocksdb_database.h"
+#include "storage/records.h"
+
+namespace sightline::storage {
+namespace {
+
+enum Family : std::size_t { kCollections, kMeta };
+constexpr std::string_view kFormatKey = "format";
+// Values in `collections`.
+constexpr std::string_view kPresent = "present";
+constexpr std::string_view kBeingRemoved = "being removed";
+
+rocksdb::WriteOptions synced() {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return options;
+}
+
+}  // namespace
+
+Catalog::Catalog(std::unique_ptr<RocksDatabase> database) : database_(std::move(database)) {}
+Catalog::~Catalog() = default;
+
+Result<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& folder, OpenMode mode,
+                                               const std::shared_ptr<SharedBudget>& budget) {
+  using Kind = ColumnFamily::Kind;
+  SIGHTLINE_TRY(auto database,
+                RocksDatabase::open(
+                    folder, mode, {{"collections", Kind::kSmall}, {"meta", Kind::kSmall}}, budget));
+  SIGHTLINE_TRY(const auto bytes, database->get(kMeta, kFormatKey));
+  if (bytes) {
+    SIGHTLINE_TRY(const std::uint64_t format, decode_number(*bytes));
+    if (format > kFormatVersion) {
+      return failed_precondition(folder.string() + " has format " + std::to_string(format) +
+                                 "; this program reads up to " + std::to_string(kFormatVersion) +
+                                 ": use a newer one");
+    }
+  } else if (mode != OpenMode::kRead) {
+    const rocksdb::Status written =
+        database->db().Put(synced(), database->family(kMeta), RocksDatabase::slice(kFormatKey),
+                           encode_number(kFormatVersion));
+    if (!written.ok()) return database->status_of(written);
+  }
+  return std::unique_ptr<Catalog>(new Catalog(std::move(database)));
+}
+
+Result<std::vector<std::string>> Catalog::names(std::string_view state) const {
+  std::vector<std::string> found;
+  const std::unique_ptr<rocksdb::Iterator> rows(
+      database_->handle()->NewIterator(rocksdb::ReadOptions(), database_->family(kCollections)));
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    if (RocksDatabase::view(rows->value()) == state) found.push_back(rows->key().ToString());
+  }
+  if (!rows->status().ok()) return database_->status_of(rows->status());
+  return found;
+}
+
+Result<std::vector<std::string>> Catalog::collections() const { return names(kPresent); }
+Result<std::vector<std::string>> Catalog::being_removed() const { return names(kBeingRemoved); }
+
+Result<bool> Catalog::contains(std::string_view name) const {
+  SIGHTLINE_TRY(const auto entry, database_->get(kCollections, name));
+  return entry == kPresent;
+}
+
+Result<void> Catalog::put(std::string_view name, std::string_view state) {
+  const rocksdb::Status status =
+      database_->db().Put(synced(), database_->family(kCollections), RocksDatabase::slice(name),
+                          RocksDatabase::slice(state));
+  if (!status.ok()) return database_->status_of(status);
+  return {};
+}
+
+Result<void> Catalog::add(std::string_view name) { return put(name, kPresent); }
+Result<void> Catalog::begin_removal(std::string_view name) { return put(name, kBeingRemoved); }
+
+Result<void> Catalog::end_removal(std::string_view name) {
+  const rocksdb::Status status =
+      database_->db().Delete(synced(), database_->family(kCollections), RocksDatabase::slice(name));
+  if (!status.ok()) return database_->status_of(status);
+  return {};
+}
+
+Result<void> Catalog::catch_up() { return database_->catch_up(); }
+
+}  // namespace sightline::storage

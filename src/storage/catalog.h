@@ -1,0 +1,42 @@
+// storage/catalog.h: the `catalog` database of a data folder: which collections there are.
+// (Aliases and keys join it later.)
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "storage/database.h"
+
+namespace sightline::storage {
+
+class RocksDatabase;
+
+/// Thread-safety: methods may run on many threads at once, except catch_up().
+class Catalog {
+ public:
+  /// errors  kNotFound: `folder` holds no catalog (and mode is not kCreate); those of RocksDB.
+  static Result<std::unique_ptr<Catalog>> open(const std::filesystem::path& folder, OpenMode mode,
+                                               const std::shared_ptr<SharedBudget>& budget);
+  ~Catalog();
+
+  Result<std::vector<std::string>> collections() const;  ///< Sorted.
+  Result<bool> contains(std::string_view name) const;
+  Result<void> add(std::string_view name);  ///< Synced.
+  /// From here on the collection is gone, and its folder waits to be removed. Synced.
+  Result<void> begin_removal(std::string_view name);
+  Result<void> end_removal(std::string_view name);         ///< The folder is gone. Synced.
+  Result<std::vector<std::string>> being_removed() const;  ///< Sorted.
+  Result<void> catch_up();
+
+ private:
+  explicit Catalog(std::unique_ptr<RocksDatabase> database);
+  Result<std::vector<std::string>> names(std::string_view state) const;
+  Result<void> put(std::string_view name, std::string_view state);
+  std::unique_ptr<RocksDatabase> database_;
+};
+
+}  // namespace sightline::storage

@@ -1,0 +1,304 @@
+#include "storage/collection_db.h"
+
+#include <utility>
+
+#include "core/checksum.h"
+#include "storage/internal/collection_families.h"
+
+namespace sightline::storage {
+namespace {
+
+const rocksdb::Snapshot* raw(const CollectionSnapshot& snapshot) {
+  return static_cast<const RocksSnapshot&>(snapshot).get();
+}
+
+/// Calls `visit(key, value)` for all keys that start with `prefix`, from `from`.
+template <typename Visit>
+Result<void> scan(const RocksDatabase& database, Family family, const CollectionSnapshot& at,
+                  std::string_view prefix, std::string_view from, bool fill_cache, Visit visit) {
+  rocksdb::ReadOptions options;
+  options.snapshot = raw(at);
+  options.fill_cache = fill_cache;
+  options.total_order_seek = true;
+  const std::unique_ptr<rocksdb::Iterator> rows(
+      database.handle()->NewIterator(options, database.family(family)));
+  for (rows->Seek(RocksDatabase::slice(from)); rows->Valid(); rows->Next()) {
+    const std::string_view key = RocksDatabase::view(rows->key());
+    if (!key.starts_with(prefix)) break;
+    SIGHTLINE_TRY(const bool go_on, visit(key, RocksDatabase::view(rows->value())));
+    if (!go_on) break;
+  }
+  if (!rows->status().ok()) return database.status_of(rows->status());
+  return {};
+}
+
+}  // namespace
+
+std::uint64_t slot_digest(Slot slot, std::string_view record_bytes) {
+  return checksum64(record_bytes) + slot * std::uint64_t{0x9E3779B97F4A7C15};
+}
+
+CollectionDb::CollectionDb(std::unique_ptr<RocksDatabase> database)
+    : database_(std::move(database)) {}
+CollectionDb::~CollectionDb() = default;
+
+Result<std::unique_ptr<CollectionDb>> CollectionDb::create(
+    const std::filesystem::path& folder, const Json& config,
+    const std::shared_ptr<SharedBudget>& budget) {
+  SIGHTLINE_TRY(auto database,
+                RocksDatabase::open(folder, OpenMode::kCreate, collection_families(), budget));
+  SIGHTLINE_TRY(const auto present, database->get(kMeta, kFormatKey));
+  if (present) {
+    return Status{StatusCode::kAlreadyExists, folder.string() + " already holds a collection"};
+  }
+  rocksdb::WriteBatch batch;
+  const auto put = [&](std::string_view key, const std::string& value) {
+    return batch.Put(database->family(kMeta), RocksDatabase::slice(key), value);
+  };
+  for (const rocksdb::Status& status :
+       {put(kFormatKey, encode_number(kFormatVersion)), put(kConfigKey, config.dump()),
+        put(kCommitKey, encode_number(0)), put(kNextSlotKey, encode_number(0)),
+        put(kNumPointsKey, encode_number(0)), put(kNumSourcesKey, encode_number(0)),
+        put(kSlotsDigestKey, encode_number(0))}) {
+    if (!status.ok()) return database->status_of(status);
+  }
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  const rocksdb::Status written = database->db().Write(options, &batch);
+  if (!written.ok()) return database->status_of(written);
+  std::unique_ptr<CollectionDb> db(new CollectionDb(std::move(database)));
+  SIGHTLINE_TRY_DO(db->read_meta());
+  return db;
+}
+
+Result<std::unique_ptr<CollectionDb>> CollectionDb::open(
+    const std::filesystem::path& folder, OpenMode mode,
+    const std::shared_ptr<SharedBudget>& budget) {
+  SIGHTLINE_TRY(auto database, RocksDatabase::open(folder, mode, collection_families(), budget));
+  std::unique_ptr<CollectionDb> db(new CollectionDb(std::move(database)));
+  SIGHTLINE_TRY_DO(db->read_meta());
+  return db;
+}
+
+bool CollectionDb::is_writer() const { return database_->is_writer(); }
+bool CollectionDb::is_current() const { return is_writer() || database_->is_current(); }
+
+Result<void> CollectionDb::read_meta() {
+  SIGHTLINE_TRY(const auto format_bytes, database_->get(kMeta, kFormatKey));
+  if (!format_bytes)
+    return corruption(database_->path().string() + " is no collection: it has no format number");
+  SIGHTLINE_TRY(const std::uint64_t format, decode_number(*format_bytes));
+  if (format > kFormatVersion) {
+    return failed_precondition(database_->path().string() + " has format " +
+                               std::to_string(format) + "; this program reads up to " +
+                               std::to_string(kFormatVersion) + ": use a newer one");
+  }
+  SIGHTLINE_TRY(const auto config, database_->get(kMeta, kConfigKey));
+  if (!config) return corruption(database_->path().string() + " has no configuration");
+  SIGHTLINE_TRY(config_, parse_json(*config, database_->path().string() + " (configuration)"));
+  SIGHTLINE_TRY(reader_counters_, read_counters());
+  return {};
+}
+
+Result<CollectionCounters> CollectionDb::read_counters() const {
+  const auto number = [&](std::string_view key) -> Result<std::uint64_t> {
+    SIGHTLINE_TRY(const auto bytes, database_->get(kMeta, key));
+    if (!bytes)
+      return corruption(database_->path().string() + " has lost \"" + std::string(key) + "\"");
+    return decode_number(*bytes);
+  };
+  CollectionCounters counters;
+  SIGHTLINE_TRY(counters.commit, number(kCommitKey));
+  SIGHTLINE_TRY(const std::uint64_t next_slot, number(kNextSlotKey));
+  counters.next_slot = static_cast<Slot>(next_slot);
+  SIGHTLINE_TRY(counters.num_points, number(kNumPointsKey));
+  SIGHTLINE_TRY(counters.num_sources, number(kNumSourcesKey));
+  SIGHTLINE_TRY(counters.slots_digest, number(kSlotsDigestKey));
+  return counters;
+}
+
+Result<void> CollectionDb::catch_up() {
+  if (is_writer()) return {};
+  SIGHTLINE_TRY_DO(database_->catch_up());
+  SIGHTLINE_TRY(reader_counters_, read_counters());
+  return {};
+}
+
+Result<SnapshotPtr> CollectionDb::snapshot() const {
+  if (!is_writer())
+    return SnapshotPtr(std::make_shared<RocksSnapshot>(nullptr, nullptr, reader_counters_));
+  SIGHTLINE_TRY(const CollectionCounters counters, read_counters());
+  return SnapshotPtr(std::make_shared<RocksSnapshot>(database_->handle(),
+                                                     database_->db().GetSnapshot(), counters));
+}
+
+Result<std::optional<Slot>> CollectionDb::find_slot(const CollectionSnapshot& at,
+                                                    const PointId& id) const {
+  SIGHTLINE_TRY(const auto value, database_->get(kIds, id.encode(), raw(at)));
+  if (!value) return std::optional<Slot>();
+  SIGHTLINE_TRY(const Slot slot, decode_slot(*value));
+  return std::optional<Slot>(slot);
+}
+
+Result<std::optional<SlotRecord>> CollectionDb::slot_record(const CollectionSnapshot& at,
+                                                            Slot slot) const {
+  SIGHTLINE_TRY(const auto value, database_->get(kSlots, encode_slot(slot), raw(at)));
+  if (!value) return std::optional<SlotRecord>();
+  SIGHTLINE_TRY(auto record, decode_slot_record(*value));
+  return std::optional<SlotRecord>(std::move(record));
+}
+
+Result<Json> CollectionDb::payload(const CollectionSnapshot& at, Slot slot) const {
+  SIGHTLINE_TRY(const auto value, database_->get(kPayload, encode_slot(slot), raw(at)));
+  if (!value) return Json::object();
+  return decode_payload(*value);
+}
+
+Result<std::vector<Json>> CollectionDb::payloads(const CollectionSnapshot& at,
+                                                 std::span<const Slot> slots) const {
+  std::vector<std::string> keys;
+  keys.reserve(slots.size());
+  for (const Slot slot : slots) keys.push_back(encode_slot(slot));
+  const std::vector<rocksdb::Slice> key_slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(slots.size());
+  std::vector<rocksdb::Status> statuses(slots.size());
+  rocksdb::ReadOptions options;
+  options.snapshot = raw(at);
+  database_->handle()->MultiGet(options, database_->family(kPayload), slots.size(),
+                                key_slices.data(), values.data(), statuses.data());
+  std::vector<Json> found;
+  found.reserve(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (statuses[i].IsNotFound()) {
+      found.push_back(Json::object());
+      continue;
+    }
+    if (!statuses[i].ok()) return database_->status_of(statuses[i]);
+    SIGHTLINE_TRY(auto payload, decode_payload(RocksDatabase::view(values[i])));
+    found.push_back(std::move(payload));
+  }
+  return found;
+}
+
+Result<std::optional<VectorRow>> CollectionDb::vector(const CollectionSnapshot& at,
+                                                      std::string_view name, Slot slot) const {
+  SIGHTLINE_TRY(const auto value, database_->get(kVectors, vector_key(name, slot), raw(at)));
+  if (!value) return std::optional<VectorRow>();
+  SIGHTLINE_TRY(auto row, decode_vector(*value));
+  return std::optional<VectorRow>(std::move(row));
+}
+
+Result<std::optional<std::string>> CollectionDb::thumbnail(const CollectionSnapshot& at,
+                                                           Slot slot) const {
+  return database_->get(kBlobs, thumbnail_key(slot), raw(at));
+}
+
+Result<std::optional<SourceRow>> CollectionDb::source(const CollectionSnapshot& at,
+                                                      std::string_view uri) const {
+  SIGHTLINE_TRY(const auto value, database_->get(kSources, uri, raw(at)));
+  if (!value) return std::optional<SourceRow>();
+  SIGHTLINE_TRY(auto source, decode_source(uri, *value));
+  return std::optional<SourceRow>(std::move(source));
+}
+
+Result<std::optional<Slot>> CollectionDb::find_content(const CollectionSnapshot& at,
+                                                       std::string_view content_hash) const {
+  std::optional<Slot> found;
+  const std::string prefix = keyword_prefix(kContentHashField, content_hash);
+  SIGHTLINE_TRY_DO(scan(*database_, kPayloadIndex, at, prefix, prefix, true,
+                        [&](std::string_view key, std::string_view) -> Result<bool> {
+                          SIGHTLINE_TRY(found, decode_slot(key.substr(prefix.size())));
+                          return false;
+                        }));
+  return found;
+}
+
+Result<std::uint64_t> CollectionDb::visit_slots(
+    const CollectionSnapshot& at, const std::function<void(Slot, const SlotRecord&)>& visit) const {
+  std::uint64_t digest = 0;
+  SIGHTLINE_TRY_DO(scan(*database_, kSlots, at, "", "", false,
+                        [&](std::string_view key, std::string_view value) -> Result<bool> {
+                          SIGHTLINE_TRY(const Slot slot, decode_slot(key));
+                          SIGHTLINE_TRY(const SlotRecord record, decode_slot_record(value));
+                          digest += slot_digest(slot, value);
+                          visit(slot, record);
+                          return true;
+                        }));
+  return digest;
+}
+
+Result<void> CollectionDb::visit_vectors(
+    const CollectionSnapshot& at, std::string_view name, std::span<const Slot> slots,
+    const std::function<void(Slot, const Result<VectorRow>&)>& visit) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = raw(at);
+  options.fill_cache = false;
+  options.readahead_size = std::size_t{2} << 20;
+  const std::unique_ptr<rocksdb::Iterator> rows(
+      database_->handle()->NewIterator(options, database_->family(kVectors)));
+  const auto is_at = [&](const std::string& key) {
+    return rows->Valid() && RocksDatabase::view(rows->key()) == key;
+  };
+  for (const Slot slot : slots) {
+    const std::string key = vector_key(name, slot);
+    // Dense slots are read in passing; a gap costs one seek.
+    if (rows->Valid() && RocksDatabase::view(rows->key()) < key) rows->Next();
+    if (!is_at(key)) rows->Seek(key);
+    if (is_at(key)) {
+      visit(slot, decode_vector(RocksDatabase::view(rows->value())));
+    } else if (rows->status().ok()) {
+      visit(slot, corruption(database_->path().string() + ": the vector \"" + std::string(name) +
+                             "\" of slot " + std::to_string(slot) + " is missing"));
+    } else if (rows->status().IsCorruption()) {
+      visit(slot, database_->status_of(rows->status()));
+    } else {
+      return database_->status_of(rows->status());
+    }
+  }
+  return {};
+}
+
+Result<void> CollectionDb::visit_points(
+    const CollectionSnapshot& at, const std::optional<PointId>& from,
+    const std::function<bool(const PointId&, Slot)>& visit) const {
+  return scan(*database_, kIds, at, "", from ? from->encode() : std::string(), true,
+              [&](std::string_view key, std::string_view value) -> Result<bool> {
+                SIGHTLINE_TRY(const PointId id, PointId::decode(key));
+                SIGHTLINE_TRY(const Slot slot, decode_slot(value));
+                return visit(id, slot);
+              });
+}
+
+Result<void> CollectionDb::visit_sources(const CollectionSnapshot& at, std::string_view prefix,
+                                         const std::function<bool(const SourceRow&)>& visit) const {
+  return scan(*database_, kSources, at, prefix, prefix, false,
+              [&](std::string_view key, std::string_view value) -> Result<bool> {
+                SIGHTLINE_TRY(const SourceRow source, decode_source(key, value));
+                return visit(source);
+              });
+}
+
+std::uint64_t CollectionDb::disk_bytes() const {
+  std::uint64_t total = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(database_->path(), error)) {
+    const auto size = entry.file_size(error);
+    if (!error) total += size;
+  }
+  return total;
+}
+
+std::uint64_t CollectionDb::memory_bytes() const {
+  std::uint64_t total = 0;
+  for (std::size_t family = kIds; family <= kMeta; ++family) {
+    for (const char* property :
+         {"rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"}) {
+      std::uint64_t value = 0;
+      if (database_->db().GetIntProperty(database_->family(family), property, &value))
+        total += value;
+    }
+  }
+  return total;
+}
+
+}  // namespace sightline::storage

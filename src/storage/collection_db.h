@@ -1,0 +1,119 @@
+// storage/collection_db.h: one collection in RocksDB, read at a snapshot.
+//
+// What is written goes through CollectionWriter (collection_writer.h). Key layouts:
+// docs/storage_format.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "core/point_id.h"
+#include "core/result.h"
+#include "storage/database.h"
+#include "storage/records.h"
+
+namespace sightline::storage {
+
+class RocksDatabase;
+
+/// Counters that change with every commit; stored in `meta`.
+struct CollectionCounters {
+  Version commit = 0;  ///< Number of the last commit.
+  Slot next_slot = 0;
+  std::uint64_t num_points = 0;
+  std::uint64_t num_sources = 0;
+  /// Sum of slot_digest() over all records of `slots`: tells a reader, and a writer on opening,
+  /// that it sees all of them in their newest form.
+  std::uint64_t slots_digest = 0;
+};
+
+/// One addend of CollectionCounters::slots_digest.
+std::uint64_t slot_digest(Slot slot, std::string_view record_bytes);
+
+/// A moment of the collection: reads through it see that moment. Thread-safety: immutable.
+class CollectionSnapshot {
+ public:
+  virtual ~CollectionSnapshot() = default;
+  virtual const CollectionCounters& counters() const = 0;
+};
+using SnapshotPtr = std::shared_ptr<const CollectionSnapshot>;
+
+/// Thread-safety: reads may run on many threads at once, beside one writer. catch_up() must not run
+/// beside reads.
+class CollectionDb {
+ public:
+  /// Makes the database in `folder` (which must not hold one) with `config`, synced.
+  static Result<std::unique_ptr<CollectionDb>> create(const std::filesystem::path& folder,
+                                                      const Json& config,
+                                                      const std::shared_ptr<SharedBudget>& budget);
+  /// errors  kNotFound; kFailedPrecondition: a newer format; kCorruption names the file.
+  static Result<std::unique_ptr<CollectionDb>> open(const std::filesystem::path& folder,
+                                                    OpenMode mode,
+                                                    const std::shared_ptr<SharedBudget>& budget);
+  ~CollectionDb();
+
+  const Json& config() const { return config_; }
+  bool is_writer() const;
+  /// For a reader: the newest state the writer has committed. A reader may see a part of the newest
+  /// commits only; visit_slots() tells.
+  Result<void> catch_up();
+  /// False for a reader whose collection was deleted since it was opened.
+  bool is_current() const;
+
+  /// The newest committed state. For a reader: what its last catch_up() saw.
+  Result<SnapshotPtr> snapshot() const;
+
+  Result<std::optional<Slot>> find_slot(const CollectionSnapshot& at, const PointId& id) const;
+  Result<std::optional<SlotRecord>> slot_record(const CollectionSnapshot& at, Slot slot) const;
+  /// An empty object where the point has none.
+  Result<Json> payload(const CollectionSnapshot& at, Slot slot) const;
+  /// Like payload(), in the order of `slots`.
+  Result<std::vector<Json>> payloads(const CollectionSnapshot& at,
+                                     std::span<const Slot> slots) const;
+  Result<std::optional<VectorRow>> vector(const CollectionSnapshot& at, std::string_view name,
+                                          Slot slot) const;
+  Result<std::optional<std::string>> thumbnail(const CollectionSnapshot& at, Slot slot) const;
+  Result<std::optional<SourceRow>> source(const CollectionSnapshot& at, std::string_view uri) const;
+  /// The first slot, in order of slots, whose payload has this content hash.
+  Result<std::optional<Slot>> find_content(const CollectionSnapshot& at,
+                                           std::string_view content_hash) const;
+
+  /// All of `slots` in order of slot; returns the sum of their digests.
+  Result<std::uint64_t> visit_slots(
+      const CollectionSnapshot& at,
+      const std::function<void(Slot, const SlotRecord&)>& visit) const;
+  /// Rows of `slots` (ascending) under `name`. A row that is damaged or missing is handed over as
+  /// kCorruption, and the visit goes on.
+  Result<void> visit_vectors(
+      const CollectionSnapshot& at, std::string_view name, std::span<const Slot> slots,
+      const std::function<void(Slot, const Result<VectorRow>&)>& visit) const;
+  /// In order of PointId, from `from` or the first.
+  Result<void> visit_points(const CollectionSnapshot& at, const std::optional<PointId>& from,
+                            const std::function<bool(const PointId&, Slot)>& visit) const;
+  /// In order of URI.
+  Result<void> visit_sources(const CollectionSnapshot& at, std::string_view prefix,
+                             const std::function<bool(const SourceRow&)>& visit) const;
+
+  std::uint64_t disk_bytes() const;
+  std::uint64_t memory_bytes() const;  ///< Memtables and table readers, without the shared cache.
+
+ private:
+  friend class CollectionWriter;
+  explicit CollectionDb(std::unique_ptr<RocksDatabase> database);
+  Result<void> read_meta();
+  Result<CollectionCounters> read_counters() const;
+
+  std::unique_ptr<RocksDatabase> database_;
+  Json config_;
+  CollectionCounters reader_counters_;
+};
+
+}  // namespace sightline::storage

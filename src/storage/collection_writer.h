@@ -1,0 +1,96 @@
+// storage/collection_writer.h: operations -> resolved effects -> one atomic batch.
+//
+// A group holds the requests of several callers. Each request that is sound becomes a commit of its
+// own number; all go to RocksDB in one WriteBatch, so a crash leaves all of a request or nothing.
+// The batch holds resolved effects (ids, slots, values), never conditions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/json.h"
+#include "core/point_id.h"
+#include "core/result.h"
+#include "storage/collection_db.h"
+
+namespace sightline::storage {
+
+struct VectorValue {
+  std::string name;
+  std::vector<float> values;  ///< As stored: normalised already where the metric asks for it.
+};
+
+/// Inserts the point or replaces it whole, and its source with it unless the same request puts that
+/// source for the point, before or after.
+struct UpsertOp {
+  PointId id;
+  std::vector<VectorValue> vectors;
+  Json payload;
+  std::string thumbnail;  ///< Empty: none.
+};
+/// Keeps `_image` unless the new payload has one; vectors and thumbnail stay.
+struct OverwritePayloadOp {
+  PointId id;
+  Json payload;
+};
+/// The point goes with its source.
+struct DeletePointOp {
+  PointId id;
+};
+/// With an id, ties the source to that point, which must exist at the end of the request. A point
+/// has one source: a record it had under another URI goes. Without one, the point that the source
+/// had is left without a source.
+struct PutSourceOp {
+  SourceRow source;
+};
+/// The source goes with its point.
+struct DeleteSourceOp {
+  std::string uri;
+};
+using Operation =
+    std::variant<UpsertOp, OverwritePayloadOp, DeletePointOp, PutSourceOp, DeleteSourceOp>;
+
+/// What a search index has to learn from a commit, in order.
+struct RowEffect {
+  enum class Kind { kPut, kRemove } kind = Kind::kPut;
+  std::string vector_name;
+  Slot slot = 0;
+  Version version = 0;
+  PointId id;                 ///< Who lives in the slot.
+  std::vector<float> values;  ///< Of kPut.
+};
+
+struct RequestOutcome {
+  Version commit = 0;
+  std::size_t num_inserted = 0, num_updated = 0, num_deleted = 0;
+};
+
+enum class Sync { kYes, kNo };
+
+/// The one committer of a collection. Thread-safety: one thread at a time.
+class CollectionWriter {
+ public:
+  /// `db` is open for writing and outlives the writer.
+  static Result<std::unique_ptr<CollectionWriter>> create(CollectionDb& db);
+  ~CollectionWriter();
+
+  /// Resolves one request into the group. A request that fails leaves the group as it was.
+  /// errors  kInvalidArgument: a source tied to a point that does not exist; kCorruption, kIoError.
+  Result<RequestOutcome> add(std::vector<Operation>& operations);
+  /// Writes the group. On success hands over what the indexes have to learn. On failure nothing of
+  /// the group is stored.
+  Result<std::vector<RowEffect>> commit(Sync sync);
+
+  /// Makes what was committed with Sync::kNo durable.
+  Result<void> sync_log();
+  const CollectionCounters& counters() const;  ///< Of the last successful commit.
+
+ private:
+  class Impl;
+  explicit CollectionWriter(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sightline::storage

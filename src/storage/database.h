@@ -1,0 +1,36 @@
+// storage/database.h: how a RocksDB of ours is opened, and what its failures are called.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+
+namespace sightline::storage {
+
+enum class OpenMode {
+  kCreate,  ///< For writing; made if it is not there.
+  kWrite,   ///< For writing; kNotFound if it is not there.
+  kRead,    ///< Beside a writer, or on read-only media. Writes nothing below its path.
+};
+
+struct DatabaseBudget {
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t memtable_bytes = 0;
+};
+
+/// Block cache and memtable budget that all databases of a data folder share.
+/// Thread-safety: safe to share.
+class SharedBudget {
+ public:
+  static std::shared_ptr<SharedBudget> create(const DatabaseBudget& budget);
+  virtual ~SharedBudget() = default;
+};
+
+/// Format of the bytes in a database; a database of a newer one is refused.
+inline constexpr std::uint64_t kFormatVersion = 1;
+
+}  // namespace sightline::storage

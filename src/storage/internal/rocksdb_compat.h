@@ -1,0 +1,26 @@
+// storage/internal/rocksdb_compat.h: the RocksDB headers in use. Written for 7.8 (Debian 12)
+// to 9.10 (Debian 13); what differs between them is settled here and nowhere else.
+#pragma once
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
+#include <rocksdb/snapshot.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/write_batch_with_index.h>
+#include <rocksdb/version.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+namespace sightline::storage {
+
+/// The newest table format that 7.8 reads; later versions would write 6 unless told.
+inline constexpr unsigned kTableFormatVersion = 5;
+
+/// On by default since 8.2 only; set, so that both versions keep the same shape of levels.
+inline constexpr bool kDynamicLevelBytes = true;
+
+}  // namespace sightline::storage

@@ -1,0 +1,218 @@
+#include "storage/records.h"
+
+#include <bit>
+#include <cstring>
+
+namespace sightline::storage {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "vectors and numbers are stored little-endian and copied as they are");
+
+template <typename T>
+void append(std::string& out, T value) {
+  char bytes[sizeof(T)];
+  std::memcpy(bytes, &value, sizeof(T));
+  out.append(bytes, sizeof(T));
+}
+
+void append_text(std::string& out, std::string_view text) {
+  append(out, static_cast<std::uint32_t>(text.size()));
+  out.append(text);
+}
+
+/// Reads what append() wrote; once something is cut short, all that follows is empty.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : left_(bytes) {}
+
+  template <typename T>
+  T number() {
+    T value{};
+    if (left_.size() < sizeof(T)) {
+      cut_ = true;
+      return value;
+    }
+    std::memcpy(&value, left_.data(), sizeof(T));
+    left_.remove_prefix(sizeof(T));
+    return value;
+  }
+  std::string_view text() {
+    const auto length = number<std::uint32_t>();
+    if (cut_ || left_.size() < length) {
+      cut_ = true;
+      return {};
+    }
+    const std::string_view result = left_.substr(0, length);
+    left_.remove_prefix(length);
+    return result;
+  }
+  bool intact() const { return !cut_ && left_.empty(); }
+  bool cut() const { return cut_; }
+
+ private:
+  std::string_view left_;
+  bool cut_ = false;
+};
+
+Status damaged(std::string_view what) {
+  return corruption("a stored " + std::string(what) + " is damaged");
+}
+
+}  // namespace
+
+std::string encode_slot(Slot slot) {
+  return {static_cast<char>(slot >> 24), static_cast<char>(slot >> 16),
+          static_cast<char>(slot >> 8), static_cast<char>(slot)};
+}
+
+Result<Slot> decode_slot(std::string_view key) {
+  if (key.size() != 4) return damaged("slot number");
+  Slot slot = 0;
+  for (const char byte : key) slot = slot << 8 | static_cast<unsigned char>(byte);
+  return slot;
+}
+
+std::string encode_number(std::uint64_t number) {
+  std::string out;
+  append(out, number);
+  return out;
+}
+
+Result<std::uint64_t> decode_number(std::string_view value) {
+  Reader reader(value);
+  const auto number = reader.number<std::uint64_t>();
+  if (!reader.intact()) return damaged("number");
+  return number;
+}
+
+std::string encode_slot_record(const SlotRecord& record) {
+  std::string out;
+  append_text(out, record.id.encode());
+  append(out, record.version);
+  append_text(out, record.source_uri);
+  append(out, static_cast<std::uint32_t>(record.vectors.size()));
+  for (const auto& [name, version] : record.vectors) {
+    append_text(out, name);
+    append(out, version);
+  }
+  return out;
+}
+
+Result<SlotRecord> decode_slot_record(std::string_view value) {
+  Reader reader(value);
+  SlotRecord record;
+  const std::string_view id = reader.text();
+  record.version = reader.number<Version>();
+  record.source_uri = reader.text();
+  const auto num_vectors = reader.number<std::uint32_t>();
+  for (std::uint32_t i = 0; i < num_vectors && !reader.cut(); ++i) {
+    std::string name(reader.text());
+    record.vectors[std::move(name)] = reader.number<Version>();
+  }
+  if (!reader.intact()) return damaged("slot record");
+  SIGHTLINE_TRY(record.id, PointId::decode(id));
+  return record;
+}
+
+std::string encode_source(const SourceRow& source) {
+  std::string out;
+  append(out, source.size);
+  append(out, source.mtime_ns);
+  append_text(out, source.content_hash);
+  append_text(out, source.payload_hash);
+  append_text(out, source.id ? source.id->encode() : std::string());
+  append_text(out, source.skip_reason);
+  append_text(out, source.skip_message);
+  return out;
+}
+
+Result<SourceRow> decode_source(std::string_view uri, std::string_view value) {
+  Reader reader(value);
+  SourceRow source;
+  source.uri = uri;
+  source.size = reader.number<std::uint64_t>();
+  source.mtime_ns = reader.number<std::int64_t>();
+  source.content_hash = reader.text();
+  source.payload_hash = reader.text();
+  const std::string_view id = reader.text();
+  source.skip_reason = reader.text();
+  source.skip_message = reader.text();
+  if (!reader.intact()) return damaged("source record (" + source.uri + ")");
+  if (!id.empty()) {
+    SIGHTLINE_TRY(source.id, PointId::decode(id));
+  }
+  return source;
+}
+
+std::string encode_payload(const Json& payload) {
+  std::string out;
+  Json::to_cbor(payload, nlohmann::detail::output_adapter<char>(out));
+  return out;
+}
+
+Result<Json> decode_payload(std::string_view value) {
+  Json payload = Json::from_cbor(value, /*strict=*/true, /*allow_exceptions=*/false);
+  if (payload.is_discarded()) return damaged("payload");
+  return payload;
+}
+
+std::string vector_prefix(std::string_view name) {
+  std::string key(name);
+  key.push_back('\0');
+  return key;
+}
+
+std::string vector_key(std::string_view name, Slot slot) {
+  return vector_prefix(name) + encode_slot(slot);
+}
+
+std::string encode_vector(Version version, std::span<const float> values) {
+  std::string out;
+  out.reserve(sizeof(Version) + values.size_bytes());
+  append(out, version);
+  const auto bytes = std::as_bytes(values);
+  out.resize(sizeof(Version) + bytes.size());
+  if (!bytes.empty()) std::memcpy(out.data() + sizeof(Version), bytes.data(), bytes.size());
+  return out;
+}
+
+Result<VectorRow> decode_vector(std::string_view value) {
+  if (value.size() < sizeof(Version) || (value.size() - sizeof(Version)) % sizeof(float) != 0)
+    return damaged("vector");
+  VectorRow row;
+  std::memcpy(&row.version, value.data(), sizeof(Version));
+  row.values.resize((value.size() - sizeof(Version)) / sizeof(float));
+  if (!row.values.empty()) {
+    std::memcpy(row.values.data(), value.data() + sizeof(Version),
+                row.values.size() * sizeof(float));
+  }
+  return row;
+}
+
+std::string keyword_prefix(std::string_view field, std::string_view value) {
+  std::string key(field);
+  key.push_back('\0');
+  key.push_back('k');
+  key.append(value);
+  key.push_back('\0');
+  return key;
+}
+
+std::string keyword_key(std::string_view field, std::string_view value, Slot slot) {
+  return keyword_prefix(field, value) + encode_slot(slot);
+}
+
+std::string thumbnail_key(Slot slot) { return encode_slot(slot) + "t"; }
+
+std::string content_hash_of(const Json& payload) {
+  if (!payload.is_object()) return {};
+  const auto image = payload.find(kImageKey);
+  if (image == payload.end() || !image->is_object()) return {};
+  const auto hash = image->find("content_hash");
+  if (hash == image->end() || !hash->is_string()) return {};
+  const auto& text = hash->get_ref<const std::string&>();
+  return text.find('\0') == std::string::npos ? text : std::string();
+}
+
+}  // namespace sightline::storage

@@ -1,0 +1,82 @@
+// storage/records.h: what the column families hold, and how it becomes bytes
+// (docs/storage_format.md).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "core/point_id.h"
+#include "core/result.h"
+
+namespace sightline::storage {
+
+/// Dense number of a point within its collection, never used twice (DESIGN.md, "Slots").
+using Slot = std::uint32_t;
+/// Number of the commit that wrote something, from 1.
+using Version = std::uint64_t;
+
+/// `slots`: who lives in a slot.
+struct SlotRecord {
+  PointId id;
+  Version version = 0;                     ///< Of the last commit that touched the point.
+  std::string source_uri;                  ///< Empty: no source.
+  std::map<std::string, Version> vectors;  ///< Vector name -> version of its row.
+};
+
+/// `sources`: what is known of a source; the key is `uri`.
+struct SourceRow {
+  std::string uri;
+  std::uint64_t size = 0;     ///< bytes
+  std::int64_t mtime_ns = 0;  ///< since 1970
+  std::string content_hash;   ///< "sha256:HEX" or empty
+  std::string payload_hash;
+  std::optional<PointId> id;  ///< Absent for a skipped source.
+  std::string skip_reason;
+  std::string skip_message;
+};
+
+std::string encode_slot(Slot slot);  ///< 4 bytes, big-endian: keys sort by slot.
+Result<Slot> decode_slot(std::string_view key);
+std::string encode_number(std::uint64_t number);  ///< 8 bytes, little-endian.
+Result<std::uint64_t> decode_number(std::string_view value);
+
+std::string encode_slot_record(const SlotRecord& record);
+Result<SlotRecord> decode_slot_record(std::string_view value);
+
+std::string encode_source(const SourceRow& source);  ///< Without the URI, which is the key.
+Result<SourceRow> decode_source(std::string_view uri, std::string_view value);
+
+std::string encode_payload(const Json& payload);  ///< CBOR (RFC 8949): 64-bit integers are exact.
+Result<Json> decode_payload(std::string_view value);
+
+/// Key in `vectors`: name, a zero byte, slot.
+std::string vector_key(std::string_view name, Slot slot);
+std::string vector_prefix(std::string_view name);
+/// version, then float32 little-endian.
+std::string encode_vector(Version version, std::span<const float> values);
+struct VectorRow {
+  Version version = 0;
+  std::vector<float> values;
+};
+Result<VectorRow> decode_vector(std::string_view value);
+
+/// Key in `payload_index` of a keyword: field, 0, 'k', value, 0, slot. Values hold no zero byte.
+std::string keyword_prefix(std::string_view field, std::string_view value);
+std::string keyword_key(std::string_view field, std::string_view value, Slot slot);
+
+/// Key of a thumbnail in `blobs`.
+std::string thumbnail_key(Slot slot);
+
+/// Reserved payload key of our facts about a picture (DESIGN.md, "Facts of a picture").
+inline constexpr std::string_view kImageKey = "_image";
+/// `payload["_image"]["content_hash"]`, or empty.
+std::string content_hash_of(const Json& payload);
+inline constexpr std::string_view kContentHashField = "_image.content_hash";
+
+}  // namespace sightline::storage
