@@ -2,6 +2,8 @@
 // file gray, converts CMYK by another formula, and lets libjpeg write to stderr.
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs FILE
+#include <cstdlib>
+#include <memory>
 
 #include <jpeglib.h>
 
@@ -125,6 +127,32 @@ bool read_pixels(jpeg_decompress_struct& info, ErrorManager& errors, jpeg_progre
   return true;
 }
 
+// What libjpeg allocates for the result; libjpeg keeps the addresses of both.
+struct Encoded {
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+};
+
+bool write_pixels(jpeg_compress_struct& info, ErrorManager& errors, image::ImageView picture,
+                  int quality, Encoded& out) {
+  if (setjmp(errors.jump) != 0) return false;
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, &out.data, &out.size);
+  info.image_width = static_cast<JDIMENSION>(picture.width);
+  info.image_height = static_cast<JDIMENSION>(picture.height);
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, quality, TRUE);
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = const_cast<std::uint8_t*>(picture.data + info.next_scanline * picture.stride);
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  return true;
+}
+
 }  // namespace
 
 Result<ImageHeader> jpeg_header(ByteView bytes) {
@@ -193,6 +221,21 @@ Result<image::Image> decode_jpeg(ByteView bytes, const ImageHeader& header) {
     default:
       return damaged(Format::kJpeg, errors.message);
   }
+}
+
+Result<std::string> encode_jpeg(image::ImageView picture, int quality) {
+  jpeg_compress_struct info{};
+  ErrorManager errors{};
+  info.err = jpeg_std_error(&errors.base);
+  errors.base.error_exit = give_up;
+  errors.base.emit_message = [](j_common_ptr, int) {};
+  Encoded encoded;
+  const bool complete = write_pixels(info, errors, picture, quality, encoded);
+  jpeg_destroy_compress(&info);
+  const std::unique_ptr<unsigned char, decltype(&std::free)> owner(encoded.data, std::free);
+  if (!complete) return internal_error(std::string("jpeg encoder: ") + errors.message);
+  return std::string(static_cast<const char*>(static_cast<const void*>(encoded.data)),
+                     encoded.size);
 }
 
 }  // namespace sightline::codecs

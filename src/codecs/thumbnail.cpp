@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
 
 #include "codecs/facts.h"
+#include "codecs/internal/formats.h"
 #include "image/resample.h"
 
 namespace sightline::codecs {
@@ -29,19 +28,9 @@ Result<std::string> make_thumbnail(image::ImageView pixels, std::size_t longest_
   const std::size_t edge = std::min(longer, longest_edge);
   const std::size_t width = longer == 0 ? 0 : scaled(pixels.width, edge, longer);
   const std::size_t height = longer == 0 ? 0 : scaled(pixels.height, edge, longer);
-  SIGHTLINE_TRY(image::Image small,
+  SIGHTLINE_TRY(const image::Image small,
                 image::resample(pixels, width, height, image::Filter::kBicubic));
-  for (std::size_t i = 0; i < small.rgb.size(); i += 3) std::swap(small.rgb[i], small.rgb[i + 2]);
-  try {
-    const cv::Mat bgr(static_cast<int>(height), static_cast<int>(width), CV_8UC3, small.rgb.data());
-    std::vector<std::uint8_t> jpeg;
-    if (!cv::imencode(".jpg", bgr, jpeg, {cv::IMWRITE_JPEG_QUALITY, kQuality})) {
-      return internal_error("thumbnail: the JPEG encoder failed");
-    }
-    return std::string(jpeg.begin(), jpeg.end());
-  } catch (const cv::Exception& e) {
-    return internal_error(std::string("thumbnail: ") + e.err);
-  }
+  return encode_jpeg(small.view(), kQuality);
 }
 
 }  // namespace sightline::codecs

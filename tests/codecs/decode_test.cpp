@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <thread>
 
+#include "image/preprocess.h"
 #include "tests/codecs/test_pictures.h"
 
 namespace sightline::codecs {
@@ -269,6 +272,20 @@ TEST(Decode, FirstFrameLiesOnItsCanvas) {
   const Rgba shown = gif_frame(7, 5);
   EXPECT_EQ(at(gif, 4 + 7, 2 + 5), (Rgb{255 - shown[0], 255 - shown[1], 255 - shown[2]}));
   EXPECT_EQ(at(gif, 4 + 22, 2 + 17), (Rgb{255, 255, 255}));
+}
+
+TEST(Decode, ThinPicturesBecomeTensors) {
+  const auto spec = image::parse_preprocess_spec(Json::object());
+  ASSERT_TRUE(spec);
+  std::vector<float> values(3 * 224 * 224);
+  for (const char* file : {"dot.png", "dot.jpg", "line.png", "line.jpg", "pole.png", "pole.jpg"}) {
+    const image::Image picture = decode_file(file);
+    EXPECT_LE(distance(at(picture, 0, picture.height - 1), {200, 100, 50}), 3) << file;
+    const auto start = std::chrono::steady_clock::now();
+    ASSERT_TRUE(image::preprocess(picture.view(), *spec, values)) << file;
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200)) << file;
+    EXPECT_NEAR(values[0], (200 / 255.0 - spec->mean[0]) / spec->std[0], 0.05) << file;
+  }
 }
 
 TEST(Decode, GarbageBehindTheEndIsIgnored) {

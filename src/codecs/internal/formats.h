@@ -29,6 +29,9 @@ Result<image::Image> decode_bmp(ByteView bytes, const ImageHeader& header, Alpha
 Result<image::Image> decode_gif(ByteView bytes, const ImageHeader& header, AlphaRule alpha);
 Result<image::Image> decode_heif(ByteView bytes, const ImageHeader& header, AlphaRule alpha);
 
+/// Baseline, 4:2:0; `quality` 1..100, edges 1..65500. errors  kInternal: no memory.
+Result<std::string> encode_jpeg(image::ImageView picture, int quality);
+
 /// The orientation tag (274) of the first directory of a TIFF structure, as EXIF blocks are; 1 if
 /// there is none or it makes no sense.
 int exif_orientation(ByteView tiff);

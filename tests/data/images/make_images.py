@@ -151,6 +151,12 @@ def make_jpeg():
         Image.open(HERE / f"{name}.jpg").convert("RGB").save(HERE / f"{name}_expected.png")
 
 
+def make_thin():
+    for name, size in (("dot", (1, 1)), ("line", (30000, 1)), ("pole", (1, 30000))):
+        Image.new("RGB", size, (200, 100, 50)).save(HERE / f"{name}.png")
+        Image.new("RGB", size, (200, 100, 50)).save(HERE / f"{name}.jpg")
+
+
 # ---- WebP -------------------------------------------------------------------------------------
 
 def make_webp():
@@ -476,6 +482,7 @@ if __name__ == "__main__":
     make_png()
     make_upright()
     make_jpeg()
+    make_thin()
     make_webp()
     make_tiff()
     make_bmp()
