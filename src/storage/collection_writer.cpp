@@ -51,6 +51,10 @@ class CollectionWriter::Impl {
   }
 
   Result<void> sync_log() {
+    // Syncing a log that a write has failed on ends the process (an assertion of RocksDB's).
+    if (must_resume_) {
+      return Status{StatusCode::kIoError, "the log cannot be synced: an earlier write failed"};
+    }
     const rocksdb::Status status = database_.db().FlushWAL(/*sync=*/true);
     if (!status.ok()) return database_.status_of(status);
     return {};
