@@ -1,0 +1,302 @@
+#include "pipeline/query.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "image/preprocess.h"
+#include "pipeline/file_uri.h"
+
+namespace sightline::pipeline {
+namespace {
+
+constexpr std::size_t kMaxOperands = 64;
+constexpr std::size_t kMaxTopK = 10'000;
+/// A sum of unit vectors this short points nowhere but where rounding sends it.
+constexpr double kShortestSum = 1e-4;
+
+using Milliseconds = std::chrono::duration<double, std::milli>;
+
+class Stopwatch {
+ public:
+  /// Milliseconds since the last call, or since the beginning.
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return Milliseconds(now - std::exchange(last_, now)).count();
+  }
+  double total() const { return Milliseconds(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_ = start_;
+};
+
+Result<void> check_query(const Query& query) {
+  const std::size_t n = query.operands.size();
+  if (n == 0 || n > kMaxOperands) {
+    return invalid_argument("a query of " + std::to_string(n) + " operands; it must have 1..64");
+  }
+  if (query.top_k == 0 || query.top_k > kMaxTopK) {
+    return invalid_argument("top_k is " + std::to_string(query.top_k) + "; it must be 1..10000");
+  }
+  for (const QueryOperand& operand : query.operands) {
+    if (!std::isfinite(operand.weight) || operand.weight == 0) {
+      return invalid_argument("a weight of " + std::to_string(operand.weight) +
+                              "; it must be a number other than 0");
+    }
+    const auto* text = std::get_if<TextOperand>(&operand.what);
+    if (text && text->text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      return invalid_argument("the query text is empty");
+    }
+  }
+  return {};
+}
+
+/// Runs `task` as `submit` says and turns what it throws into a Status.
+template <typename Future>
+auto wait_for(Future future) -> decltype(future.get()) {
+  try {
+    return future.get();
+  } catch (const std::exception& e) {
+    return internal_error(std::string("encoding the query: ") + e.what());
+  }
+}
+
+/// Reads, decodes and preprocesses one picture into row `row` of `pixels`.
+Result<void> load_picture(const std::filesystem::path& file, const codecs::DecodeOptions& options,
+                          const image::PreprocessSpec& spec, std::span<float> row) {
+  SIGHTLINE_TRY(const auto bytes, codecs::read_file(file));
+  if (bytes.empty()) return invalid_argument(file.string() + ": is empty");
+  const auto decoded = codecs::decode(bytes, options);
+  if (!decoded) return decoded.error().with_context(file.string());
+  return image::preprocess(decoded->view(), spec, row);
+}
+
+/// `vector` += weight * unit(row)
+Result<void> add_weighted(std::span<const float> row, double weight, std::vector<double>& sum) {
+  if (row.size() != sum.size()) {
+    return internal_error("an operand has " + std::to_string(row.size()) +
+                          " dimensions, the collection " + std::to_string(sum.size()));
+  }
+  double squares = 0;
+  for (const float x : row) squares += double{x} * x;
+  if (!(squares > 0)) return invalid_argument("an operand's vector has length 0");
+  const double factor = weight / std::sqrt(squares);
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += factor * row[i];
+  return {};
+}
+
+Result<std::vector<float>> unit_vector(const std::vector<double>& sum) {
+  double squares = 0;
+  for (const double x : sum) squares += x * x;
+  const double length = std::sqrt(squares);
+  if (!(length > kShortestSum)) {
+    return invalid_argument("the operands cancel each other out: their weighted sum has length " +
+                            std::to_string(length));
+  }
+  std::vector<float> unit(sum.size());
+  for (std::size_t i = 0; i < sum.size(); ++i) unit[i] = static_cast<float>(sum[i] / length);
+  return unit;
+}
+
+std::size_t size_fact(const Json& facts, const char* key) {
+  const auto value = facts.find(key);
+  return value != facts.end() && value->is_number_unsigned() ? value->get<std::size_t>() : 0;
+}
+
+QueryHit to_hit(ScoredPoint point, std::size_t rank) {
+  QueryHit hit;
+  hit.rank = rank;
+  hit.id = point.id;
+  hit.score = point.score;
+  hit.payload = std::move(point.payload);
+  const auto facts = hit.payload.find("_image");
+  if (facts != hit.payload.end() && facts->is_object()) {
+    const auto uri = facts->find("uri");
+    if (uri != facts->end() && uri->is_string()) hit.path = display_path(uri->get<std::string>());
+    hit.width = size_fact(*facts, "width");
+    hit.height = size_fact(*facts, "height");
+  }
+  return hit;
+}
+
+/// The operands of a query, by kind, and what becomes of them.
+class QueryEncoding {
+ public:
+  QueryEncoding(const CollectionStore& store, const encoders::Encoder* encoder,
+                const codecs::DecodeOptions& decode, ComputePool& pool, Deadline deadline)
+      : store_(store), encoder_(encoder), decode_(decode), pool_(pool), deadline_(deadline) {}
+
+  Result<void> run(const Query& query, std::map<std::string, double>& timings) {
+    for (const QueryOperand& operand : query.operands) sort_in(operand);
+    if (!encoder_ && !(texts_.empty() && files_.empty())) {
+      return failed_precondition("texts and pictures need a model; none is loaded");
+    }
+    Stopwatch watch;
+    SIGHTLINE_TRY_DO(fetch_points());
+    if (sum_.empty()) sum_.resize(encoder_->info().dim);
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      SIGHTLINE_TRY_DO(add_weighted(vectors_[i], point_weights_[i], sum_));
+    }
+    if (!points_.empty()) timings["points"] = watch.lap();
+    if (!files_.empty()) {
+      SIGHTLINE_TRY(const auto pixels, load_pictures());
+      timings["decode"] = watch.lap();
+      SIGHTLINE_TRY_DO(encode_pictures(pixels));
+    }
+    if (!texts_.empty()) SIGHTLINE_TRY_DO(encode_texts());
+    timings["encode"] = watch.lap();
+    SIGHTLINE_TRY(vector_, unit_vector(sum_));
+    return {};
+  }
+
+  std::vector<float> take_vector() { return std::move(vector_); }
+  std::vector<PointId> take_excluded() { return std::move(excluded_); }
+
+ private:
+  void sort_in(const QueryOperand& operand) {
+    if (const auto* text = std::get_if<TextOperand>(&operand.what)) {
+      texts_.push_back(text->text);
+      text_weights_.push_back(operand.weight);
+    } else if (const auto* image = std::get_if<ImageOperand>(&operand.what)) {
+      files_.push_back(image->file);
+      file_weights_.push_back(operand.weight);
+    } else {
+      const PointId id = std::get<PointOperand>(operand.what).id;
+      points_.push_back(id);
+      point_weights_.push_back(operand.weight);
+      if (operand.weight > 0) excluded_.push_back(id);
+    }
+  }
+
+  Result<void> fetch_points() {
+    if (points_.empty()) return {};
+    SIGHTLINE_TRY(auto stored, store_.get(points_, {false, true}));
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      if (!stored[i]) return not_found("there is no point " + points_[i].to_string());
+      auto& vectors = stored[i]->vectors;
+      const auto found = std::find_if(vectors.begin(), vectors.end(),
+                                      [](const NamedVector& v) { return v.name.empty(); });
+      if (found == vectors.end()) {
+        return invalid_argument("point " + points_[i].to_string() + " has no default vector");
+      }
+      vectors_.push_back(std::move(found->values));
+      sum_.resize(vectors_.back().size());
+    }
+    return {};
+  }
+
+  Result<image::PixelBatch> load_pictures() {
+    const image::PreprocessSpec& spec = encoder_->info().preprocess;
+    image::PixelBatch pixels(files_.size(), spec.output_height(), spec.output_width());
+    std::vector<std::future<Result<void>>> loads;
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      loads.push_back(pool_.submit(Priority::kQueryEncoding, [&, i]() -> Result<void> {
+        SIGHTLINE_TRY_DO(deadline_.check("decoding the query"));
+        return load_picture(files_[i], decode_, spec, pixels.row(i));
+      }));
+    }
+    Result<void> first_failure;
+    for (auto& load : loads) {  // all of them: they write into `pixels`
+      auto loaded = wait_for(std::move(load));
+      if (!loaded && first_failure) first_failure = loaded;
+    }
+    SIGHTLINE_TRY_DO(first_failure);
+    return pixels;
+  }
+
+  Result<void> encode_pictures(const image::PixelBatch& pixels) {
+    SIGHTLINE_TRY(const auto rows, wait_for(pool_.submit_wide(Priority::kQueryEncoding, [&] {
+                    return encoder_->encode_pixels(pixels, deadline_);
+                  })));
+    return add_rows(rows, file_weights_);
+  }
+
+  Result<void> encode_texts() {
+    SIGHTLINE_TRY(const auto rows, wait_for(pool_.submit_wide(Priority::kQueryEncoding, [&] {
+                    return encoder_->encode_texts(texts_, deadline_);
+                  })));
+    return add_rows(rows, text_weights_);
+  }
+
+  Result<void> add_rows(const encoders::EmbeddingBatch& rows, const std::vector<double>& weights) {
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      SIGHTLINE_TRY_DO(add_weighted(rows.row(i), weights[i], sum_));
+    }
+    return {};
+  }
+
+  const CollectionStore& store_;
+  const encoders::Encoder* encoder_;
+  const codecs::DecodeOptions& decode_;
+  ComputePool& pool_;
+  const Deadline deadline_;
+  std::vector<std::string> texts_;
+  std::vector<std::filesystem::path> files_;
+  std::vector<PointId> points_, excluded_;
+  std::vector<double> text_weights_, file_weights_, point_weights_;
+  std::vector<std::vector<float>> vectors_;
+  std::vector<double> sum_;
+  std::vector<float> vector_;
+};
+
+}  // namespace
+
+Json to_json(const QueryAnswer& answer) {
+  Json hits = Json::array();
+  for (const QueryHit& hit : answer.hits) {
+    hits.push_back(Json{{"rank", hit.rank},
+                        {"id", hit.id.to_json()},
+                        {"score", hit.score},
+                        {"path", hit.path},
+                        {"width", hit.width},
+                        {"height", hit.height},
+                        {"payload", hit.payload}});
+  }
+  Json timings = Json::object();
+  for (const auto& [stage, ms] : answer.timings_ms) timings[stage] = ms;
+  return Json{{"hits", std::move(hits)}, {"timings_ms", std::move(timings)}};
+}
+
+Result<QueryPipeline> QueryPipeline::create(CollectionStore& store,
+                                            const encoders::Encoder* encoder,
+                                            codecs::DecodeOptions decode, ComputePool& pool) {
+  if (encoder != nullptr) {
+    SIGHTLINE_TRY(const CollectionInfo info, store.info());
+    SIGHTLINE_TRY_DO(check_same_model(info, encoder->info(), decode.alpha));
+  }
+  return QueryPipeline(store, encoder, decode, pool);
+}
+
+Result<QueryAnswer> QueryPipeline::search(const Query& query, Deadline deadline) const {
+  try {
+    Stopwatch watch;
+    QueryAnswer answer;
+    SIGHTLINE_TRY_DO(check_query(query));
+    QueryEncoding encoding(*store_, encoder_, decode_, *pool_, deadline);
+    SIGHTLINE_TRY_DO(encoding.run(query, answer.timings_ms));
+    watch.lap();
+
+    SearchRequest request;
+    request.vector = encoding.take_vector();
+    request.top_k = query.top_k;
+    request.offset = query.offset;
+    request.score_threshold = query.score_threshold;
+    request.exclude = encoding.take_excluded();
+    SIGHTLINE_TRY(auto points, store_->search(request, deadline));
+    for (ScoredPoint& point : points) {
+      answer.hits.push_back(to_hit(std::move(point), query.offset + answer.hits.size() + 1));
+    }
+    answer.timings_ms["search"] = watch.lap();
+    answer.timings_ms["total"] = watch.total();
+    return answer;
+  } catch (const std::exception& e) {
+    return internal_error(std::string("search: ") + e.what());
+  }
+}
+
+}  // namespace sightline::pipeline

@@ -1,0 +1,93 @@
+// pipeline/query.h: parse -> encode -> search -> answer.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "codecs/decode.h"
+#include "core/compute_pool.h"
+#include "core/deadline.h"
+#include "core/result.h"
+#include "encoders/encoder.h"
+#include "pipeline/collection_store.h"
+
+namespace sightline::pipeline {
+
+struct TextOperand {
+  std::string text;
+};
+struct ImageOperand {
+  std::filesystem::path file;
+};
+struct PointOperand {
+  PointId id;
+};
+
+/// One part of a query; `weight` may be negative ("not").
+struct QueryOperand {
+  std::variant<TextOperand, ImageOperand, PointOperand> what;
+  double weight = 1.0;
+};
+
+/// The query vector is the normalised weighted sum of the operands' unit vectors.
+struct Query {
+  std::vector<QueryOperand> operands;  ///< 1..64
+  std::size_t top_k = 10;              ///< 1..10'000
+  std::size_t offset = 0;
+  std::optional<float> score_threshold;
+};
+
+struct QueryHit {
+  std::size_t rank = 0;  ///< From 1.
+  PointId id;
+  float score = 0;
+  std::string path;  ///< Of the file, or "TAR#member"; empty if the point has no source.
+  std::size_t width = 0, height = 0;
+  Json payload;  ///< The user's payload with `_image`.
+};
+
+struct QueryAnswer {
+  std::vector<QueryHit> hits;                ///< Best first.
+  std::map<std::string, double> timings_ms;  ///< "encode", "search", "total", ...
+};
+/// The contract of `search --json`: {"hits": [...], "timings_ms": {...}}.
+Json to_json(const QueryAnswer& answer);
+
+/// Asks one collection.
+/// Thread-safety: search() may run on many threads at once.
+class QueryPipeline {
+ public:
+  /// `encoder` may be null: then only PointOperands are taken. Both outlive the pipeline.
+  /// `pool` runs the encoding.
+  /// errors  kFailedPrecondition: the collection was made by another model or alpha rule; the
+  /// message
+  ///         names both.
+  static Result<QueryPipeline> create(CollectionStore& store, const encoders::Encoder* encoder,
+                                      codecs::DecodeOptions decode, ComputePool& pool);
+
+  /// Points asked for by PointOperands with positive weight are left out of the hits.
+  /// errors  kInvalidArgument: no operands, empty text, a sum of length 0, top_k out of range;
+  ///         kNotFound: a point or file that does not exist; those of codecs::decode().
+  Result<QueryAnswer> search(const Query& query, Deadline deadline) const;
+
+ private:
+  QueryPipeline(CollectionStore& store, const encoders::Encoder* encoder,
+                codecs::DecodeOptions decode, ComputePool& pool)
+      : store_(&store), encoder_(encoder), decode_(decode), pool_(&pool) {}
+
+  CollectionStore* store_;
+  const encoders::Encoder* encoder_;
+  codecs::DecodeOptions decode_;
+  ComputePool* pool_;
+};
+
+/// "alpha and model of this collection are ...": empty result if `encoder` with `alpha` made it.
+Result<void> check_same_model(const CollectionInfo& collection,
+                              const encoders::EncoderInfo& encoder, codecs::AlphaRule alpha);
+
+}  // namespace sightline::pipeline
