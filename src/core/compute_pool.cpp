@@ -5,17 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <fstream>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/log.h"
+#include "core/mutex.h"
 
 namespace sightline {
 namespace {
@@ -70,65 +69,62 @@ struct ComputePool::Impl {
 
   // Of the next wide unit and the next short task exactly one may start: the more urgent one, the
   // wide unit at equal urgency. A running wide unit counts like a queued one.
-  bool short_may_start() const {
+  bool short_may_start() const REQUIRES(mutex) {
     const std::size_t priority = small.next_priority();
     return priority < std::min(wide.next_priority(), running_wide);
   }
-  bool wide_may_start() const {
+  bool wide_may_start() const REQUIRES(mutex) {
     const std::size_t priority = wide.next_priority();
     return priority < kNumPriorities && priority <= small.next_priority();
   }
 
-  bool drained() const {
+  bool drained() const REQUIRES(mutex) {
     return num_running == 0 && wide.next_priority() == kNumPriorities &&
            small.next_priority() == kNumPriorities;
   }
 
   void run_short() {
     if (options.init_thread) options.init_thread();
-    std::unique_lock lock(mutex);
+    const MutexLock lock(mutex);
     for (;;) {
-      wake_short.wait(lock, [&] { return short_may_start() || (stopping && drained()); });
+      while (!short_may_start() && !(stopping && drained())) wake_short.wait(mutex);
       if (!short_may_start()) return;
       Task task = small.pop(small.next_priority());
       if (wide_may_start()) wake_wide.notify_one();
-      execute(std::move(task), lock);
+      execute(std::move(task));
     }
   }
 
   // One thread runs all wide units: its OpenMP team is the only one that the pool ever has.
   void run_wide() {
     if (options.init_thread) options.init_thread();
-    std::unique_lock lock(mutex);
+    const MutexLock lock(mutex);
     for (;;) {
-      wake_wide.wait(lock, [&] { return wide_may_start() || (stopping && drained()); });
+      while (!wide_may_start() && !(stopping && drained())) wake_wide.wait(mutex);
       if (!wide_may_start()) return;
       running_wide = wide.next_priority();
-      Task task = wide.pop(running_wide);
-      execute(
-          [&] {
-            if (options.set_width) options.set_width(num_threads);
-            task();
-            task = nullptr;
-            if (options.set_width) options.set_width(1);
-          },
-          lock);
+      execute([this, task = wide.pop(running_wide)]() mutable {
+        if (options.set_width) options.set_width(num_threads);
+        task();
+        task = nullptr;
+        if (options.set_width) options.set_width(1);
+      });
       running_wide = kNumPriorities;
       wake_short.notify_all();
     }
   }
 
   /// Runs `task` without the lock; what it captured dies there too.
-  void execute(Task task, std::unique_lock<std::mutex>& lock) {
+  void execute(Task task) REQUIRES(mutex) {
     ++num_running;
-    lock.unlock();
+    mutex.unlock();
     try {
       task();
     } catch (const std::exception& e) {  // a task's own exceptions are in its future
       log(LogLevel::kError, "pool", std::string("set_width threw: ") + e.what());
     }
     task = nullptr;
-    lock.lock();
+    mutex.lock();
     --num_running;
     if (stopping && drained()) {
       wake_short.notify_all();
@@ -140,12 +136,13 @@ struct ComputePool::Impl {
   std::size_t num_threads = 0;
   std::vector<std::thread> threads;
 
-  std::mutex mutex;  // guards what follows
-  std::condition_variable wake_short, wake_wide;
-  TaskQueue small, wide;
-  std::size_t num_running = 0;
-  std::size_t running_wide = kNumPriorities;  // priority of the running wide unit
-  bool stopping = false;
+  Mutex mutex;
+  CondVar wake_short, wake_wide;
+  TaskQueue small GUARDED_BY(mutex), wide GUARDED_BY(mutex);
+  std::size_t num_running GUARDED_BY(mutex) = 0;
+  // Priority of the running wide unit.
+  std::size_t running_wide GUARDED_BY(mutex) = kNumPriorities;
+  bool stopping GUARDED_BY(mutex) = false;
 };
 
 ComputePool::ComputePool(ComputePoolOptions options)
@@ -160,7 +157,7 @@ ComputePool::ComputePool(ComputePoolOptions options)
 
 ComputePool::~ComputePool() {
   {
-    std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     impl_->stopping = true;
   }
   impl_->wake_short.notify_all();
@@ -172,7 +169,7 @@ std::size_t ComputePool::num_threads() const { return impl_->num_threads; }
 
 void ComputePool::push(bool wide, Priority priority, std::function<void()> task) {
   {
-    std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     (wide ? impl_->wide : impl_->small).push(static_cast<std::size_t>(priority), std::move(task));
   }
   (wide ? impl_->wake_wide : impl_->wake_short).notify_one();
