@@ -81,7 +81,9 @@ Result<int> run_doctor(CommandContext& context) {
                    {"threads", context.pool().num_threads()},
                    {"memory_bytes", settings::usable_memory_bytes()}};
   OrderedJson libraries = OrderedJson::object();
-  for (const auto& [name, value] : settings::library_facts()) libraries[name] = value;
+  for (const auto& [name, value] : settings::library_facts()) {
+    if (name != "cpu_level" && name != "cores") libraries[name] = value;
+  }
   if (libraries.contains("blas") && libraries["blas"].is_string() &&
       !libraries["blas"].get_ref<const std::string&>().starts_with("OpenBLAS")) {
     problems.push_back("blas: " + libraries["blas"].get<std::string>() +

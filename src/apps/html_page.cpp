@@ -25,7 +25,7 @@ constexpr std::string_view kHead = R"(<!doctype html>
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #161716; --card: #212322; --ink: #ecece8; --soft: #9a9b95; --line: #343634;
-    --accent: #6dc0b9; --minus: #e08b76; --mat: #f4f4f1;
+    --accent: #6dc0b9; --minus: #e08b76; --mat: #fff;
   }
 }
 * { box-sizing: border-box; }
@@ -62,9 +62,9 @@ li {
 .name { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .name, .name:visited { color: inherit; text-decoration: none; }
 a.name:hover { text-decoration: underline; }
-.numbers { display: flex; gap: .6rem; color: var(--soft); font-size: .8rem; font-variant-numeric: tabular-nums; }
+.numbers { display: flex; flex-wrap: wrap; gap: 0 .6rem; color: var(--soft); font-size: .8rem; font-variant-numeric: tabular-nums; }
 .numbers b { color: var(--accent); font-weight: 600; }
-.numbers span { margin-left: auto; white-space: nowrap; }
+.numbers span { white-space: nowrap; }
 .empty { color: var(--soft); }
 </style>
 )";

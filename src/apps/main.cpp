@@ -41,7 +41,9 @@ int main(int argc, char** argv) {
   add_collection_command(line);
   add_config_command(line);
   add_doctor_command(line);
+#ifdef SIGHTLINE_WITH_TRAIN
   add_train_command(line);
+#endif
   add_model_command(line);
   add_tokenize_command(line);
   add_preprocess_command(line);

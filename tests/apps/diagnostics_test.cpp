@@ -257,5 +257,22 @@ TEST(ModelCheck, NamesWhatIsMissing) {
   EXPECT_THAT(embed.last_error_line(), HasSubstr("text_projection.weight"));
 }
 
+TEST(EmbeddedModel, IsFoundWhateverTheWorkingFolder) {
+  const auto weights =
+      std::filesystem::path(SIGHTLINE_SOURCE_DIR) / "encoders/embedded/model.safetensors";
+  if (!std::filesystem::exists(weights) && std::getenv("SIGHTLINE_REQUIRE_MODELS") == nullptr) {
+    GTEST_SKIP() << "no " << weights;
+  }
+  Sandbox box;
+  const Finished run =
+      box.run({"similarity", "--image", test_data("preprocess/images/tiny_5x7.png"), "--text",
+               "a strawberry", "a school bus", "--json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.json()["model"], "embedded");
+  const Finished check = box.run({"model", "check", "embedded", "--json"});
+  ASSERT_EQ(check.code, 0) << check.err;
+  EXPECT_THAT(check.json()["missing"], IsEmpty());
+}
+
 }  // namespace
 }  // namespace sightline::apps::testing
