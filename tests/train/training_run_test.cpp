@@ -1,0 +1,203 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+
+#include "encoders/encoder.h"
+#include "tests/support/temp_dir.h"
+#include "train/picture_store.h"
+#include "train/trainer.h"
+
+namespace sightline::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing_support::TempDir;
+
+constexpr std::array<std::array<const char*, 2>, 6> kColours{{{"red", "#e02020"},
+                                                              {"green", "#20a030"},
+                                                              {"blue", "#2040e0"},
+                                                              {"yellow", "#f0d020"},
+                                                              {"black", "#101010"},
+                                                              {"pink", "#f080b0"}}};
+constexpr std::array<std::array<const char*, 2>, 3> kShapes{
+    {{"circle", "<circle cx='32' cy='32' r='26' fill='COLOUR'/>"},
+     {"square", "<rect x='8' y='8' width='48' height='48' fill='COLOUR'/>"},
+     {"cross", "<path d='M26 4h12v22h22v12H38v22H26V38H4V26h22z' fill='COLOUR'/>"}}};
+
+/// "red circle" and so on: drawn twice to train on, once to measure.
+std::vector<SourcePicture> shapes() {
+  std::vector<SourcePicture> pictures;
+  for (const auto& [colour, code] : kColours) {
+    for (const auto& [shape, body] : kShapes) {
+      for (int copy = 0; copy < 3; ++copy) {
+        SourcePicture picture{.source = copy == 2 ? "measured" : "shapes"};
+        picture.words.title = std::string(colour) + " " + shape;
+        picture.name = picture.words.title + std::to_string(copy);
+        picture.words.words = {colour, shape};
+        picture.held_out = copy == 2;
+        std::string drawing = body;
+        drawing.replace(drawing.find("COLOUR"), 6, code);
+        picture.svg = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='" +
+                      std::to_string(-4 * copy) + " 0 " + std::to_string(64 + 4 * copy) + " 64'>" +
+                      drawing + "</svg>";
+        pictures.push_back(std::move(picture));
+      }
+    }
+  }
+  return pictures;
+}
+
+TrainOptions small_run(const TempDir& folder, std::uint64_t steps) {
+  TrainOptions options;
+  options.sources = shapes();
+  TrainConfig& c = options.config;
+  c.prepared_folder = folder / "pictures";
+  c.work_folder = folder / "work";
+  c.output_folder = folder / "model";
+  c.vocab_size = 600;
+  c.max_tokens = 16;
+  for (encoders::ClipTowerConfig* tower :
+       {static_cast<encoders::ClipTowerConfig*>(&c.model.vision),
+        static_cast<encoders::ClipTowerConfig*>(&c.model.text)}) {
+    tower->hidden_size = 64;
+    tower->intermediate_size = 128;
+    tower->num_layers = 2;
+    tower->num_heads = 2;
+  }
+  c.model.vision.image_size = 32;
+  c.model.vision.patch_size = 8;
+  c.model.projection_dim = 32;
+  c.phases = {{0.5, 16, 48, 1.0}, {1.0, 32, 48, 0.75}};
+  c.learning_rate = 3e-3;
+  c.warmup_steps = 10;
+  c.ema_decay = 0.9;
+  c.final_strength = 0.2;
+  c.augment.colour = c.augment.gray = 0;  // colours are words here
+  c.steps = steps;
+  c.checkpoint_minutes = c.evaluate_minutes = 0;
+  c.device = "cpu";
+  return options;
+}
+
+TEST(TrainingRun, LearnsShapesAndWritesAFolderThatEncodersLoad) {
+  const TempDir folder;
+  const auto options = small_run(folder, 150);
+  std::vector<TrainProgress> seen;
+  const auto report = train(
+      options, [&](const TrainProgress& p) { seen.push_back(p); }, std::stop_token());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->steps, 150u);
+  EXPECT_EQ(report->pictures_seen, 150u * 48u);
+  // 18 pictures: guessing finds 1 in 18.
+  ASSERT_EQ(report->recall.size(), 1u);
+  EXPECT_EQ(report->recall[0].source, "measured");
+  EXPECT_EQ(report->recall[0].num_pictures, 18u);
+  EXPECT_GT(report->recall[0].at_1, 0.5);
+  EXPECT_EQ(seen.back().stage, "train");
+  EXPECT_EQ(seen.back().done, 150u);
+  // log(48) = 3.87 is what a model that tells nothing apart has.
+  EXPECT_LT(seen.back().loss, 3.3);
+  const auto encoder = encoders::load_encoder({.model = report->folder.string()});
+  ASSERT_TRUE(encoder) << encoder.error().message;
+  EXPECT_EQ((*encoder)->info().image_size, 32u);
+  EXPECT_EQ((*encoder)->info().max_tokens, 16u);
+  for (const char* file : {"config.json", "preprocessor_config.json", "model.safetensors",
+                           "tokenizer.json", "vocab.json", "merges.txt"}) {
+    EXPECT_TRUE(fs::exists(report->folder / file)) << file;
+  }
+}
+
+TEST(TrainingRun, GoesOnAfterAKillToTheSameWeights) {
+  const TempDir folder;
+  auto options = small_run(folder, 12);
+  options.config.checkpoint_minutes = options.config.evaluate_minutes = 1e-9;  // at every step
+  const fs::path checkpoint = options.config.work_folder / "checkpoint.safetensors";
+  const fs::path as_killed = folder / "as_killed.safetensors";
+  // What a run that dies after its seventh step would leave behind.
+  const auto unbroken = train(
+      options,
+      [&](const TrainProgress& p) {
+        if (p.stage == "evaluate" && p.done == 7) fs::copy_file(checkpoint, as_killed);
+      },
+      std::stop_token());
+  ASSERT_TRUE(unbroken) << unbroken.error().message;
+  const std::string wanted = testing_support::read_file(unbroken->folder / "model.safetensors");
+
+  fs::rename(as_killed, checkpoint);
+  options.config.output_folder = folder / "resumed";
+  std::uint64_t first_step = 0;
+  const auto resumed = train(
+      options,
+      [&](const TrainProgress& p) {
+        if (p.stage == "evaluate" && first_step == 0) first_step = p.done;
+      },
+      std::stop_token());
+  ASSERT_TRUE(resumed) << resumed.error().message;
+  EXPECT_EQ(first_step, 8u);
+  EXPECT_TRUE(testing_support::read_file(resumed->folder / "model.safetensors") == wanted);
+}
+
+TEST(TrainingRun, StopsInGoodOrderAndRefusesAnotherModelsCheckpoint) {
+  const TempDir folder;
+  auto options = small_run(folder, 1000);
+  options.config.evaluate_minutes = 1e-9;
+  std::stop_source stop;
+  const auto stopped = train(
+      options,
+      [&](const TrainProgress& p) {
+        if (p.done == 3) stop.request_stop();
+      },
+      stop.get_token());
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, StatusCode::kCancelled);
+  EXPECT_THAT(stopped.error().message, testing::HasSubstr("step 3"));
+
+  options.config.model.projection_dim = 48;
+  const auto refused = train(options, {}, std::stop_token());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("--restart"));
+}
+
+TEST(PictureStore, GoesOnAfterAStopAndKeepsWhatANewListStillNames) {
+  const TempDir folder;
+  auto sources = shapes();
+  sources[5].svg = "<svg";
+  std::stop_source stopped;
+  stopped.request_stop();
+  const auto none = prepare_pictures(sources, folder / "p", 1, {}, stopped.get_token());
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, StatusCode::kCancelled);
+  EXPECT_EQ(PictureStore::open(folder / "p").error().code, StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(prepare_pictures(sources, folder / "p", 2, {}, {}));
+  auto store = PictureStore::open(folder / "p");
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->pictures().size(), 53u);
+  EXPECT_EQ(store->num_unusable(), 1u);
+  EXPECT_EQ(store->pictures()[0].words.title, "red circle");
+  const auto middle = store->pictures()[0].rgba.subspan((40 * kSide + 40) * 4, 4);
+  EXPECT_THAT(std::vector<int>(middle.begin(), middle.end()),
+              testing::ElementsAre(0xe0, 0x20, 0x20, 0xff));
+
+  // The first picture is kept as it is: its drawing, which is broken now, is not looked at.
+  sources[0].svg = "broken";
+  sources.erase(sources.begin() + 1);
+  ASSERT_TRUE(prepare_pictures(sources, folder / "p", 2, {}, {}));
+  store = PictureStore::open(folder / "p");
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->pictures().size(), 52u);
+  EXPECT_EQ(store->pictures()[0].rgba[(40 * kSide + 40) * 4], 0xe0);
+}
+
+TEST(PictureStore, NamesWhatIsMissing) {
+  const TempDir folder;
+  EXPECT_EQ(PictureStore::open(folder / "p").error().code, StatusCode::kNotFound);
+  const auto sources = list_sources(folder.path());
+  ASSERT_FALSE(sources);
+  EXPECT_THAT(sources.error().message, testing::HasSubstr("scripts/training-data"));
+}
+
+}  // namespace
+}  // namespace sightline::train

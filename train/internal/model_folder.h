@@ -1,0 +1,28 @@
+// train/internal/model_folder.h: writes what was trained as a Hugging Face folder.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "core/result.h"
+#include "encoders/nn/clip_model.h"
+#include "image/preprocess.h"
+#include "train/trainer.h"
+
+namespace sightline::train {
+
+/// What pictures go through before the tower, in training and in search: bicubic to a square of
+/// `image_size` (nothing is cropped away: a long picture is squeezed), CLIP's mean and deviation.
+image::PreprocessSpec trained_preprocessing(std::size_t image_size);
+
+/// config.json, preprocessor_config.json, model.safetensors (fp16) and the tokenizer's files from
+/// `tokenizer_folder`. Other files of the folder stay.
+Result<void> write_model_folder(const encoders::nn::ClipModel& model,
+                                const std::filesystem::path& tokenizer_folder,
+                                const std::filesystem::path& folder);
+
+/// Replaces what stands between the lines "<!-- recall -->" and "<!-- /recall -->" of `card` by a
+/// table. A card without them, or none, is left alone.
+Result<void> write_recall_table(const std::filesystem::path& card, const TrainReport& report);
+
+}  // namespace sightline::train

@@ -1,0 +1,109 @@
+#include "train/internal/model_folder.h"
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "core/json.h"
+#include "encoders/nn/weight_map.h"
+
+namespace sightline::train {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::array<double, 3> kMean{0.48145466, 0.4578275, 0.40821073};
+constexpr std::array<double, 3> kStd{0.26862954, 0.26130258, 0.27577711};
+constexpr std::array kTokenizerFiles{"vocab.json", "merges.txt", "tokenizer.json",
+                                     "tokenizer_config.json", "special_tokens_map.json"};
+
+Result<void> write_text(const fs::path& path, const std::string& text) {
+  const fs::path unfinished = path.string() + ".part";
+  std::ofstream out(unfinished, std::ios::binary);
+  out << text;
+  out.close();
+  std::error_code error;
+  if (out) fs::rename(unfinished, path, error);
+  if (!out || error) return io_error("cannot write " + path.string());
+  return {};
+}
+
+std::string table(const TrainReport& report) {
+  std::ostringstream out;
+  out << "| held out | pictures | R@1 | R@5 | R@10 |\n|---|---|---|---|---|\n";
+  for (const auto& recall : report.recall) {
+    std::array<char, 64> numbers{};
+    std::snprintf(numbers.data(), numbers.size(), "%.3f | %.3f | %.3f", recall.at_1, recall.at_5,
+                  recall.at_10);
+    out << "| " << recall.source << " | " << recall.num_pictures << " | " << numbers.data()
+        << " |\n";
+  }
+  if (report.steps > 0) {
+    std::array<char, 160> run{};
+    std::snprintf(run.data(), run.size(),
+                  "\n%llu steps, %.2f million pictures seen in %.0f minutes.\n",
+                  static_cast<unsigned long long>(report.steps),
+                  static_cast<double>(report.pictures_seen) / 1e6, report.active_seconds / 60);
+    out << run.data();
+  }
+  return std::move(out).str();
+}
+
+}  // namespace
+
+image::PreprocessSpec trained_preprocessing(std::size_t image_size) {
+  image::PreprocessSpec spec;
+  spec.height = spec.width = image_size;
+  spec.filter = image::Filter::kBicubic;
+  spec.mean = kMean;
+  spec.std = kStd;
+  return spec;
+}
+
+Result<void> write_model_folder(const encoders::nn::ClipModel& model,
+                                const fs::path& tokenizer_folder, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return io_error("cannot create " + folder.string() + ": " + error.message());
+  for (const char* name : kTokenizerFiles) {
+    fs::copy_file(tokenizer_folder / name, folder / name, fs::copy_options::overwrite_existing,
+                  error);
+    if (error) return io_error("cannot write " + (folder / name).string() + ": " + error.message());
+  }
+  const auto size = model.config().vision.image_size;
+  const OrderedJson square{{"height", size}, {"width", size}};
+  const OrderedJson preprocessor{{"image_processor_type", "CLIPImageProcessor"},
+                                 {"do_convert_rgb", true},
+                                 {"do_resize", true},
+                                 {"size", square},
+                                 {"resample", 3},
+                                 {"do_center_crop", false},
+                                 {"crop_size", square},
+                                 {"do_rescale", true},
+                                 {"rescale_factor", 1.0 / 255.0},
+                                 {"do_normalize", true},
+                                 {"image_mean", kMean},
+                                 {"image_std", kStd}};
+  SIGHTLINE_TRY_DO(write_text(folder / "preprocessor_config.json", preprocessor.dump(2) + '\n'));
+  Json config = encoders::clip_config_json(model.config());
+  config["architectures"] = Json::array({"CLIPModel"});
+  config["model_type"] = "clip";
+  config["torch_dtype"] = "float16";
+  SIGHTLINE_TRY_DO(write_text(folder / "config.json", config.dump(2) + '\n'));
+  return encoders::nn::save_weights(model, folder / "model.safetensors", encoders::DType::kF16);
+}
+
+Result<void> write_recall_table(const fs::path& card, const TrainReport& report) {
+  std::ifstream in(card, std::ios::binary);
+  if (!in) return {};
+  std::ostringstream read;
+  read << in.rdbuf();
+  std::string text = std::move(read).str();
+  constexpr std::string_view kBegin = "<!-- recall -->\n", kEnd = "<!-- /recall -->";
+  const std::size_t begin = text.find(kBegin), end = text.find(kEnd);
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
+  text.replace(begin + kBegin.size(), end - begin - kBegin.size(), table(report));
+  return write_text(card, text);
+}
+
+}  // namespace sightline::train

@@ -1,0 +1,326 @@
+#include "train/trainer.h"
+
+#include <malloc.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "core/checksum.h"
+#include "core/log.h"
+#include "encoders/tokenizer.h"
+#include "train/bpe_trainer.h"
+#include "train/internal/batch_maker.h"
+#include "train/internal/checkpoint.h"
+#include "train/internal/dual_encoder.h"
+#include "train/internal/evaluate.h"
+#include "train/internal/model_folder.h"
+#include "train/kernels/kernels.h"
+#include "train/picture_store.h"
+
+namespace sightline::train {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kReportEvery = std::chrono::seconds(5);
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// A step allocates and frees hundreds of megabytes. By default glibc gives each large block back
+/// to the system and gets fresh, zeroed pages for the next: a third of a step.
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
+}
+
+Result<torch::Device> choose_device(const std::string& wanted) {
+  const bool cuda = torch::cuda::is_available();
+  if (wanted == "cuda" && !cuda)
+    return failed_precondition("run.device is cuda; there is none here");
+  return torch::Device(cuda && wanted != "cpu" ? torch::kCUDA : torch::kCPU);
+}
+
+/// Learns a tokenizer from the captions of everything trained on.
+Result<void> make_tokenizer(const TrainConfig& config, const PictureStore& store,
+                            const fs::path& folder) {
+  std::map<std::string, std::uint64_t> words;
+  const auto count = [&](const std::string& text) {
+    std::istringstream in(text);
+    for (std::string word; in >> word;) ++words[word];
+  };
+  for (const auto& picture : store.pictures()) {
+    if (picture.held_out || is_measured_only(picture.source)) continue;
+    count(picture.words.title);
+    for (const auto& word : picture.words.words) count(word);
+  }
+  for (const char* word : {"a", "the", "picture", "of", "drawing", "an", "icon", "image"}) {
+    words[word] += store.pictures().size();
+  }
+  const BpeVocabulary vocabulary = train_bpe(words, config.vocab_size);
+  return write_tokenizer(vocabulary, config.max_tokens, folder);
+}
+
+class Run {
+ public:
+  Run(const TrainOptions& options, const TrainProgressFn& progress, std::stop_token stop)
+      : options_(options), config_(options.config), progress_(progress), stop_(std::move(stop)) {}
+
+  Result<TrainReport> operator()() {
+    if (!options_.evaluate_only) SIGHTLINE_TRY_DO(prepare());
+    TrainReport report;
+    report.folder = config_.output_folder;
+    if (options_.prepare_only) return report;
+    SIGHTLINE_TRY(store_, PictureStore::open(config_.prepared_folder));
+    if (!options_.evaluate_only) {
+      SIGHTLINE_TRY_DO(set_up());
+      SIGHTLINE_TRY_DO(train());
+      encoder_->swap_with_ema();
+      SIGHTLINE_TRY_DO(write_model_folder(encoder_->model(), tokenizer_folder(), report.folder));
+      report.steps = state_.step;
+      report.pictures_seen = state_.pictures_seen;
+      report.active_seconds = state_.active_seconds;
+    }
+    SIGHTLINE_TRY(report.recall, evaluate_folder(report.folder, *store_, stop_));
+    if (!options_.evaluate_only) {
+      SIGHTLINE_TRY_DO(write_recall_table(report.folder / "README.md", report));
+    }
+    return report;
+  }
+
+ private:
+  fs::path tokenizer_folder() const { return config_.work_folder / "tokenizer"; }
+  fs::path checkpoint_path() const { return config_.work_folder / "checkpoint.safetensors"; }
+
+  Result<void> prepare() {
+    std::vector<SourcePicture> listed;
+    if (!options_.sources) {
+      SIGHTLINE_TRY(listed, list_sources(config_.data_folder));
+    }
+    const auto& sources = options_.sources ? *options_.sources : listed;
+    const auto start = Clock::now();
+    return prepare_pictures(
+        sources, config_.prepared_folder, config_.threads,
+        [&](std::size_t done, std::size_t total) {
+          TrainProgress p;
+          p.stage = "prepare";
+          p.done = done;
+          p.total = total;
+          p.share = static_cast<double>(done) / static_cast<double>(total);
+          p.eta_seconds = seconds_since(start) * (1 / p.share - 1);
+          if (progress_) progress_(p);
+        },
+        stop_);
+  }
+
+  Result<void> set_up() {
+    std::error_code error;
+    if (options_.restart) {
+      fs::remove(checkpoint_path(), error);
+      fs::remove_all(tokenizer_folder(), error);
+    }
+    if (!fs::exists(tokenizer_folder() / "tokenizer_config.json")) {
+      SIGHTLINE_TRY_DO(make_tokenizer(config_, *store_, tokenizer_folder()));
+    }
+    SIGHTLINE_TRY(tokenizer_, encoders::load_tokenizer(tokenizer_folder()));
+    auto& text = config_.model.text;
+    text.vocab_size = static_cast<std::int64_t>(tokenizer_->vocab_size());
+    text.max_positions = static_cast<std::int64_t>(config_.max_tokens);
+    text.eos_token_id = tokenizer_->end_id();
+    text.bos_token_id = text.eos_token_id - 1;
+    text.pad_token_id = tokenizer_->pad_id();
+    SIGHTLINE_TRY(const torch::Device device, choose_device(config_.device));
+    torch::manual_seed(config_.seed);
+    encoder_ = std::make_unique<DualEncoder>(config_.model, device);
+    spec_ = trained_preprocessing(static_cast<std::size_t>(config_.model.vision.image_size));
+    batches_.emplace(store_->pictures(), config_, *tokenizer_, spec_);
+    if (batches_->num_trained() == 0) return invalid_argument("there is no picture to train on");
+
+    Checksum128 identity;
+    identity.update(encoders::clip_config_json(config_.model).dump());
+    SIGHTLINE_TRY(const Json vocabulary, read_json_file(tokenizer_folder() / "vocab.json"));
+    identity.update(vocabulary.dump());
+    state_.random = config_.seed;
+    state_.identity = identity.hex();
+    if (fs::exists(checkpoint_path())) {
+      SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *encoder_));
+    }
+    log_info("train", "training",
+             {{"pictures", std::to_string(batches_->num_trained())},
+              {"titles", std::to_string(batches_->num_concepts())},
+              {"parameters", std::to_string(encoder_->parameters.numel())},
+              {"device", device.str()},
+              {"kernels", kernels().name},
+              {"from_step", std::to_string(state_.step)}});
+    return {};
+  }
+
+  double share() const {
+    return config_.steps > 0 ? static_cast<double>(state_.step) / static_cast<double>(config_.steps)
+                             : state_.active_seconds / (config_.minutes * 60);
+  }
+
+  Result<void> train() {
+    Random random(state_.random);
+    const double before = state_.active_seconds;
+    const auto start = Clock::now();
+    auto last_report = start, last_checkpoint = start, last_evaluation = start;
+    std::uint64_t pictures_at_report = state_.pictures_seen;
+    while (share() < 1) {
+      if (stop_.stop_requested()) {
+        SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
+        return Status{StatusCode::kCancelled, "stopped at step " + std::to_string(state_.step) +
+                                                  "; the same command goes on from there"};
+      }
+      const double done = share();
+      const TrainPhase& phase = phase_at(config_, done);
+      ++state_.step;
+      const double rate = learning_rate_at(config_, state_.step, done);
+      const torch::Tensor loss = step(phase, done, rate, random);
+      state_.pictures_seen += phase.batch;
+      state_.random = random.state();
+      state_.active_seconds = before + seconds_since(start);
+
+      const auto now = Clock::now();
+      if (progress_ && (now - last_report >= kReportEvery || share() >= 1)) {
+        TrainProgress p;
+        p.stage = "train";
+        p.done = state_.step;
+        p.total = config_.steps;
+        p.share = std::min(1.0, share());
+        p.pictures_seen = state_.pictures_seen;
+        p.pictures_per_second = static_cast<double>(state_.pictures_seen - pictures_at_report) /
+                                std::chrono::duration<double>(now - last_report).count();
+        p.eta_seconds = config_.steps > 0 ? state_.active_seconds * (1 / p.share - 1)
+                                          : config_.minutes * 60 - state_.active_seconds;
+        p.loss = loss.item<double>();
+        p.learning_rate = rate;
+        p.logit_scale = encoder_->model().log_logit_scale.exp().item<double>();
+        p.image_size = phase.image_size;
+        progress_(p);
+        last_report = now;
+        pictures_at_report = state_.pictures_seen;
+      }
+      const auto due = [now](Clock::time_point last, double minutes) {
+        return minutes > 0 && std::chrono::duration<double>(now - last).count() >= minutes * 60;
+      };
+      if (due(last_checkpoint, config_.checkpoint_minutes)) {
+        SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
+        last_checkpoint = Clock::now();
+      }
+      if (progress_ && due(last_evaluation, config_.evaluate_minutes)) {
+        evaluate();
+        last_evaluation = last_report = Clock::now();
+        pictures_at_report = state_.pictures_seen;
+      }
+    }
+    return save_checkpoint(checkpoint_path(), *encoder_, state_);
+  }
+
+  torch::Tensor step(const TrainPhase& phase, double done, double rate, Random& random) {
+    const double strength = 1 + (config_.final_strength - 1) * done;
+    const TrainBatch batch = batches_->draw(phase, strength, random);
+    const torch::Device device = encoder_->device();
+    const auto here = [&](const torch::Tensor& t) { return t.defined() ? t.to(device) : t; };
+    const torch::Tensor images = encoder_->images(here(batch.pixels), here(batch.kept));
+    std::vector<torch::Tensor> texts;
+    for (const auto& group : batch.texts) texts.push_back(encoder_->texts(here(group.ids)));
+    const torch::Tensor loss = contrastive_loss(images, torch::cat(texts), here(batch.concepts),
+                                                encoder_->model().log_logit_scale);
+    loss.backward();
+    encoder_->update(static_cast<std::int64_t>(state_.step), rate, config_.beta1, config_.beta2,
+                     config_.weight_decay, config_.clip_norm, config_.ema_decay);
+    return loss.detach();
+  }
+
+  void evaluate() {
+    encoder_->swap_with_ema();
+    TrainProgress p;
+    p.stage = "evaluate";
+    p.done = state_.step;
+    p.share = share();
+    p.pictures_seen = state_.pictures_seen;
+    p.recall = evaluate_encoder(*encoder_, *store_, *tokenizer_, spec_, config_.max_tokens);
+    encoder_->swap_with_ema();
+    progress_(p);
+  }
+
+  const TrainOptions& options_;
+  TrainConfig config_;
+  const TrainProgressFn& progress_;
+  std::stop_token stop_;
+  std::optional<PictureStore> store_;
+  std::unique_ptr<encoders::Tokenizer> tokenizer_;
+  image::PreprocessSpec spec_;
+  std::unique_ptr<DualEncoder> encoder_;
+  std::optional<BatchMaker> batches_;
+  RunState state_;
+};
+
+}  // namespace
+
+Json to_json(const std::vector<HeldOutRecall>& recall) {
+  Json out = Json::object();
+  for (const auto& r : recall) {
+    out[r.source] = {{"pictures", r.num_pictures},
+                     {"recall_at_1", r.at_1},
+                     {"recall_at_5", r.at_5},
+                     {"recall_at_10", r.at_10}};
+  }
+  return out;
+}
+
+Json TrainProgress::to_json() const {
+  Json out{{"stage", stage},
+           {"done", done},
+           {"total", total},
+           {"share", share},
+           {"eta_seconds", eta_seconds}};
+  if (stage == "train") {
+    out.update({{"pictures_seen", pictures_seen},
+                {"pictures_per_second", pictures_per_second},
+                {"loss", loss},
+                {"learning_rate", learning_rate},
+                {"logit_scale", logit_scale},
+                {"image_size", image_size}});
+  }
+  if (!recall.empty()) out["recall"] = train::to_json(recall);
+  return out;
+}
+
+Json TrainReport::to_json() const {
+  return {{"folder", folder.string()},
+          {"steps", steps},
+          {"pictures_seen", pictures_seen},
+          {"active_seconds", active_seconds},
+          {"recall", train::to_json(recall)}};
+}
+
+Result<TrainReport> train(const TrainOptions& options, const TrainProgressFn& progress,
+                          std::stop_token stop) {
+  SIGHTLINE_TRY_DO(check_train_config(options.config));
+  keep_freed_memory();
+  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  torch::set_num_threads(
+      static_cast<int>(options.config.threads == 0 ? cores : options.config.threads));
+  try {
+    return Run(options, progress, std::move(stop))();
+  } catch (const c10::Error& e) {
+    return internal_error(std::string("training: ") + e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    return internal_error(std::string("training: ") + e.what());
+  }
+}
+
+}  // namespace sightline::train
