@@ -216,16 +216,21 @@ EncoderInfo describe(const ClipFolder& folder, const nn::ClipModel& model, std::
   return info;
 }
 
-Result<std::unique_ptr<Encoder>> load_clip_encoder(const ClipFolder& folder,
-                                                   const EncoderOptions& options) {
-  SIGHTLINE_TRY(const torch::Device device, pick_device(options.device));
-  if (device.is_cpu() && options.precision == Precision::kFloat16)
-    return invalid_argument("precision fp16 needs a GPU; a CPU takes fp32 or bf16");
+Result<std::unique_ptr<Tokenizer>> load_clip_tokenizer(const ClipFolder& folder) {
   SIGHTLINE_TRY(auto tokenizer, make_clip_tokenizer(folder.tokenizer));
   if (tokenizer->vocab_size() > static_cast<std::size_t>(folder.config.text.vocab_size))
     return invalid_argument(
         "the tokenizer has ids up to " + std::to_string(tokenizer->vocab_size() - 1) +
         ", text_config.vocab_size is " + std::to_string(folder.config.text.vocab_size));
+  return tokenizer;
+}
+
+Result<std::unique_ptr<Encoder>> load_clip_encoder(const ClipFolder& folder,
+                                                   const EncoderOptions& options) {
+  SIGHTLINE_TRY(const torch::Device device, pick_device(options.device));
+  if (device.is_cpu() && options.precision == Precision::kFloat16)
+    return invalid_argument("precision fp16 needs a GPU; a CPU takes fp32 or bf16");
+  SIGHTLINE_TRY(auto tokenizer, load_clip_tokenizer(folder));
   auto model = std::make_unique<nn::ClipModel>(folder.config);
   SIGHTLINE_TRY_DO(nn::load_weights(*model, folder.checkpoint));
   SIGHTLINE_TRY(std::string checksum, model_checksum(folder));
@@ -266,9 +271,14 @@ Result<Json> check_model(const fs::path& folder) {
     nn::WeightReport report = nn::compare_weights(model, checkpoint);
     Json problems = Json::array();
     if (!report.fits()) problems.push_back(report.message());
+    for (const std::string& fault : report.wrong_shape)
+      report.missing.push_back(fault.substr(0, fault.find(' ')));
+    std::sort(report.missing.begin(), report.missing.end());
     Json checksum;
-    if (auto whole = read_clip_folder(folder)) {
-      if (auto hex = model_checksum(*whole))
+    if (const auto whole = read_clip_folder(folder)) {
+      if (const auto tokenizer = load_clip_tokenizer(*whole); !tokenizer)
+        problems.push_back(tokenizer.error().message);
+      if (const auto hex = model_checksum(*whole))
         checksum = *hex;
       else
         problems.push_back(hex.error().message);

@@ -106,8 +106,11 @@ Result<std::unique_ptr<Encoder>> load_encoder(const EncoderOptions& options);
 /// the source tree it was built from). kNotFound lists the places looked at.
 Result<std::filesystem::path> resolve_model_folder(const std::string& model);
 
-/// What `sightline model check` prints: architecture, dim, parameters, dtype, checksum, missing and
-/// unused keys. Succeeds with a non-empty "missing" where load_encoder() would fail.
+/// What `sightline model check` prints: architecture, dim, image_size, max_tokens, parameters,
+/// dtype, checksum (null without tokenizer or preprocessing), `missing` weights (those of a wrong
+/// shape included), `unused` keys, `wrong_shape`, and `problems`: one line for each reason why
+/// load_encoder() would fail, empty when it would not.
+/// errors  kNotFound, kCorruption, kInvalidArgument: no configuration or weights that can be read.
 Result<Json> check_model(const std::filesystem::path& folder);
 
 }  // namespace sightline::encoders

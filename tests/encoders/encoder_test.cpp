@@ -479,6 +479,14 @@ TEST_F(EncoderTest, CheckModelReports) {
   EXPECT_EQ(faulty["missing"], Json({"logit_scale"}));
   EXPECT_EQ(faulty["unused"], Json({"extra"}));
   EXPECT_EQ(faulty["problems"].size(), 2u) << faulty["problems"];
+
+  tensors = weights.tensors();
+  auto& fc1 = tensors.at("text_model.encoder.layers.0.mlp.fc1.weight");
+  fc1.shape = {48, 96};
+  ASSERT_TRUE(write_safetensors(folder / "model.safetensors", tensors));
+  const Json misshapen = check_model(folder.path()).value();
+  EXPECT_EQ(misshapen["missing"], Json({"text_model.encoder.layers.0.mlp.fc1.weight"}));
+  EXPECT_EQ(misshapen["wrong_shape"].size(), 1u);
   EXPECT_EQ(check_model(folder / "nothing").error().code, StatusCode::kNotFound);
 }
 
