@@ -21,8 +21,7 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 255;
 constexpr std::string_view kForbidden = "<>:\"/\\|?*";
-// Beside the collections, while one is made or taken apart; not valid as collection names.
-constexpr std::string_view kMakingPrefix = "making:";
+// Beside the collections, while one is taken apart; not valid as a collection name.
 constexpr std::string_view kTrashPrefix = "trash:";
 
 Result<void> make_folders(const std::filesystem::path& path) {
@@ -108,17 +107,15 @@ class LocalDataFolder final : public DataFolder {
       return Status{StatusCode::kAlreadyExists,
                     "collection \"" + std::string(name) + "\" exists already"};
     }
-    const auto making = special_folder(kMakingPrefix, name);
-    SIGHTLINE_TRY_DO(remove_folder(making));
-    SIGHTLINE_TRY_DO(make_folders(making));
-    {
-      SIGHTLINE_TRY(const auto db,
-                    storage::CollectionDb::create(making / "db", config_to_json(config), budget_));
+    SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
+    auto made = make_store(name, config);
+    if (!made) {
+      const auto removed = finish_removal(name);
+      if (!removed) log_warning("storage", removed.error().message);
+      return made;
     }
-    SIGHTLINE_TRY_DO(sync_folder(making));
-    SIGHTLINE_TRY_DO(rename_folder(making, collection_folder(name)));
     SIGHTLINE_TRY_DO(catalog_->add(name));
-    return open_store(name);
+    return made;
   }
 
   Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) override {
@@ -147,7 +144,7 @@ class LocalDataFolder final : public DataFolder {
     const std::lock_guard lock(mutex_);
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (!exists) return false;
-    SIGHTLINE_TRY_DO(catalog_->begin_removal(name));
+    SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
     const auto known = open_.find(name);
     if (known != open_.end()) {
       if (const auto store = known->second.lock()) store->close();
@@ -158,9 +155,9 @@ class LocalDataFolder final : public DataFolder {
   }
 
  private:
-  std::filesystem::path special_folder(std::string_view prefix, std::string_view name) const {
+  std::filesystem::path trash_folder(std::string_view name) const {
     // A checksum stands for the name, which may be as long as a file name can be.
-    return path_ / "collections" / (std::string(prefix) + std::to_string(checksum64(name)));
+    return path_ / "collections" / (std::string(kTrashPrefix) + std::to_string(checksum64(name)));
   }
 
   Result<void> must_write(std::string_view action) const {
@@ -169,12 +166,30 @@ class LocalDataFolder final : public DataFolder {
                                " a collection: " + path_.string() + " was opened for reading");
   }
 
+  Result<std::shared_ptr<CollectionStore>> make_store(std::string_view name,
+                                                      const CollectionConfig& config) {
+    const auto folder = collection_folder(name);
+    SIGHTLINE_TRY_DO(remove_folder(folder));
+    SIGHTLINE_TRY_DO(make_folders(folder));
+    SIGHTLINE_TRY_DO(sync_folder(folder.parent_path()));
+    SIGHTLINE_TRY(auto store, adopt_store(name, [&] {
+                    return storage::CollectionDb::create(folder / "db", config_to_json(config),
+                                                         budget_);
+                  }));
+    SIGHTLINE_TRY_DO(sync_folder(folder));
+    return store;
+  }
+
   Result<std::shared_ptr<CollectionStore>> open_store(std::string_view name) {
-    auto open_db = [path = collection_folder(name) / "db", budget = budget_,
-                    mode = access_ == Access::kWrite ? storage::OpenMode::kWrite
-                                                     : storage::OpenMode::kRead] {
+    return adopt_store(name, [path = collection_folder(name) / "db", budget = budget_,
+                              mode = access_ == Access::kWrite ? storage::OpenMode::kWrite
+                                                               : storage::OpenMode::kRead] {
       return storage::CollectionDb::open(path, mode, budget);
-    };
+    });
+  }
+
+  Result<std::shared_ptr<CollectionStore>> adopt_store(std::string_view name,
+                                                       LocalStore::OpenDb open_db) {
     SIGHTLINE_TRY(std::shared_ptr<LocalStore> store,
                   LocalStore::open(std::string(name), std::move(open_db), options_, pool_));
     open_[std::string(name)] = store;
@@ -182,20 +197,21 @@ class LocalDataFolder final : public DataFolder {
   }
 
   Result<void> finish_removal(std::string_view name) {
-    const auto trash = special_folder(kTrashPrefix, name);
+    const auto trash = trash_folder(name);
     SIGHTLINE_TRY_DO(remove_folder(trash));
     std::error_code ignored;
     if (std::filesystem::exists(collection_folder(name), ignored))
       SIGHTLINE_TRY_DO(rename_folder(collection_folder(name), trash));
-    SIGHTLINE_TRY_DO(catalog_->end_removal(name));
+    SIGHTLINE_TRY_DO(catalog_->forget(name));
     return remove_folder(trash);
   }
 
-  /// What a crash left: folders that were being made or removed, and one that was made but not
-  /// listed yet. A listed collection whose folder is gone stays listed: opening it says so.
+  /// What a crash left: folders of collections that were being made or removed. A folder that the
+  /// catalog does not know was put there by hand, or the catalog is lost: it is listed again. A
+  /// collection whose folder is gone stays listed: opening it says so.
   Result<void> tidy_up() {
-    SIGHTLINE_TRY(const auto removals, catalog_->being_removed());
-    for (const std::string& name : removals) SIGHTLINE_TRY_DO(finish_removal(name));
+    SIGHTLINE_TRY(const auto incomplete, catalog_->incomplete());
+    for (const std::string& name : incomplete) SIGHTLINE_TRY_DO(finish_removal(name));
     std::vector<std::filesystem::path> folders;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(path_ / "collections", error)) {
@@ -204,7 +220,7 @@ class LocalDataFolder final : public DataFolder {
     if (error) return storage::system_error(error.value(), path_ / "collections", "list");
     for (const auto& folder : folders) {
       const std::string name = folder.filename().string();
-      if (name.starts_with(kMakingPrefix) || name.starts_with(kTrashPrefix)) {
+      if (name.starts_with(kTrashPrefix)) {
         SIGHTLINE_TRY_DO(remove_folder(folder));
         continue;
       }

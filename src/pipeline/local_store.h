@@ -33,7 +33,7 @@ namespace sightline::pipeline {
 /// not be called from a visitor.
 class LocalStore final : public CollectionStore {
  public:
-  /// Opens the database again from its folder: a reader that has to start over.
+  /// Opens the database; for a reader that has to start over, again.
   using OpenDb = std::function<Result<std::unique_ptr<storage::CollectionDb>>()>;
 
   /// Opens the database with `open_db` and builds the shards from it. `pool` runs scans and

@@ -10,7 +10,7 @@ enum Family : std::size_t { kCollections, kMeta };
 constexpr std::string_view kFormatKey = "format";
 // Values in `collections`.
 constexpr std::string_view kPresent = "present";
-constexpr std::string_view kBeingRemoved = "being removed";
+constexpr std::string_view kIncomplete = "incomplete";
 
 rocksdb::WriteOptions synced() {
   rocksdb::WriteOptions options;
@@ -58,7 +58,7 @@ Result<std::vector<std::string>> Catalog::names(std::string_view state) const {
 }
 
 Result<std::vector<std::string>> Catalog::collections() const { return names(kPresent); }
-Result<std::vector<std::string>> Catalog::being_removed() const { return names(kBeingRemoved); }
+Result<std::vector<std::string>> Catalog::incomplete() const { return names(kIncomplete); }
 
 Result<bool> Catalog::contains(std::string_view name) const {
   SIGHTLINE_TRY(const auto entry, database_->get(kCollections, name));
@@ -74,9 +74,9 @@ Result<void> Catalog::put(std::string_view name, std::string_view state) {
 }
 
 Result<void> Catalog::add(std::string_view name) { return put(name, kPresent); }
-Result<void> Catalog::begin_removal(std::string_view name) { return put(name, kBeingRemoved); }
+Result<void> Catalog::mark_incomplete(std::string_view name) { return put(name, kIncomplete); }
 
-Result<void> Catalog::end_removal(std::string_view name) {
+Result<void> Catalog::forget(std::string_view name) {
   const rocksdb::Status status =
       database_->db().Delete(synced(), database_->family(kCollections), RocksDatabase::slice(name));
   if (!status.ok()) return database_->status_of(status);

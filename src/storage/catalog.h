@@ -26,10 +26,11 @@ class Catalog {
   Result<std::vector<std::string>> collections() const;  ///< Sorted.
   Result<bool> contains(std::string_view name) const;
   Result<void> add(std::string_view name);  ///< Synced.
-  /// From here on the collection is gone, and its folder waits to be removed. Synced.
-  Result<void> begin_removal(std::string_view name);
-  Result<void> end_removal(std::string_view name);         ///< The folder is gone. Synced.
-  Result<std::vector<std::string>> being_removed() const;  ///< Sorted.
+  /// The collection is not there, or from here on no longer, and what its folder holds is to be
+  /// removed: said before a folder is made as well, so that a crash leaves no half of one. Synced.
+  Result<void> mark_incomplete(std::string_view name);
+  Result<void> forget(std::string_view name);           ///< Its folder is gone. Synced.
+  Result<std::vector<std::string>> incomplete() const;  ///< Sorted.
   Result<void> catch_up();
 
  private:

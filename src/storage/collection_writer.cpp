@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "storage/internal/collection_families.h"
@@ -51,9 +52,12 @@ class CollectionWriter::Impl {
   }
 
   Result<void> sync_log() {
+    const std::lock_guard lock(log_mutex_);
     // Syncing a log that a write has failed on ends the process (an assertion of RocksDB's).
     if (must_resume_) {
-      return Status{StatusCode::kIoError, "the log cannot be synced: an earlier write failed"};
+      return Status{
+          StatusCode::kIoError,
+          database_.path().string() + ": the log cannot be synced: an earlier write failed"};
     }
     const rocksdb::Status status = database_.db().FlushWAL(/*sync=*/true);
     if (!status.ok()) return database_.status_of(status);
@@ -71,18 +75,22 @@ class CollectionWriter::Impl {
     SIGHTLINE_TRY_DO(put(kMeta, kSlotsDigestKey, encode_number(next_.slots_digest)));
     rocksdb::WriteOptions options;
     options.sync = sync == Sync::kYes;
-    // After a failure (a full disk) RocksDB refuses writes until told to go on. Going on flushes
-    // all tables and begins a new log, so nothing of the failed batch can come back; until that has
-    // worked no other batch is written.
-    if (must_resume_) {
-      const rocksdb::Status resumed = database_.db().Resume();
-      if (!resumed.ok()) return database_.status_of(resumed);
-      must_resume_ = false;
-    }
+    const std::lock_guard lock(log_mutex_);
+    if (must_resume_) SIGHTLINE_TRY_DO(resume());
     const rocksdb::Status status = database_.db().Write(options, batch_.GetWriteBatch());
     if (status.ok()) return {};
     must_resume_ = true;
     return database_.status_of(status);
+  }
+
+  /// After a failure (a full disk) RocksDB refuses writes until it was told to go on. Going on
+  /// flushes all tables and begins a new log, so nothing of the failed batch can come back; until
+  /// that has worked no other batch is written.
+  Result<void> resume() {
+    const rocksdb::Status resumed = database_.db().Resume();
+    if (!resumed.ok()) return database_.status_of(resumed);
+    must_resume_ = false;
+    return {};
   }
 
   // --- the batch over the database ---------------------------------------------------------------
@@ -323,6 +331,8 @@ class CollectionWriter::Impl {
   rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true};
   CollectionCounters committed_, next_;
   std::vector<RowEffect> effects_;
+  // Held while the log is written or synced; guards what follows.
+  std::mutex log_mutex_;
   bool must_resume_ = false;
   // Of the request that is being resolved.
   RequestOutcome outcome_;

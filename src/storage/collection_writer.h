@@ -69,7 +69,8 @@ struct RequestOutcome {
 
 enum class Sync { kYes, kNo };
 
-/// The one committer of a collection. Thread-safety: one thread at a time.
+/// The one committer of a collection. Thread-safety: one thread at a time; sync_log() may run on
+/// another beside it.
 class CollectionWriter {
  public:
   /// `db` is open for writing and outlives the writer.
@@ -83,7 +84,7 @@ class CollectionWriter {
   /// the group is stored.
   Result<std::vector<RowEffect>> commit(Sync sync);
 
-  /// Makes what was committed with Sync::kNo durable.
+  /// Makes what was committed with Sync::kNo durable. Waits for a commit that is being written.
   Result<void> sync_log();
   const CollectionCounters& counters() const;  ///< Of the last successful commit.
 

@@ -27,6 +27,16 @@ class NullLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+/// RocksDB goes on by itself after a full disk once 32 MB are free per column family; the committer
+/// asks it to at the next write instead.
+class NoSelfRecovery final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::CompressionType small_compression() {
   const auto built_in = rocksdb::GetSupportedCompressions();
   for (const auto wanted : {rocksdb::kLZ4Compression, rocksdb::kZSTD}) {
@@ -63,13 +73,12 @@ rocksdb::DBOptions database_options(OpenMode mode, const RocksBudget& budget) {
   options.max_open_files = -1;
   options.max_background_jobs = 2;
   options.max_file_opening_threads = 2;  // 16 by default, started for each column family
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.keep_log_file_num = 2;
   options.max_total_wal_size = std::uint64_t{256} << 20;
   options.bytes_per_sync = std::uint64_t{1} << 20;
   options.write_buffer_manager = mode == OpenMode::kRead ? nullptr : budget.memtables;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.info_log = std::make_shared<NullLogger>();
+  options.listeners.push_back(std::make_shared<NoSelfRecovery>());
   return options;
 }
 

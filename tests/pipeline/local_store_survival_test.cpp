@@ -1,0 +1,233 @@
+// What is there after a kill, a full disk or a flipped byte.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "tests/pipeline/child_process.h"
+#include "tests/pipeline/local_store_fixture.h"
+#include "tests/pipeline/store_script.h"
+
+namespace sightline::pipeline {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr std::size_t kDim = 32;
+constexpr const char* kProcess = SIGHTLINE_STORE_PROCESS;
+
+class LocalStoreSurvival : public testing::Test {
+ protected:
+  std::string data() const { return (dir_ / "data").string(); }
+
+  std::shared_ptr<CollectionStore> open_store(Access access = Access::kWrite) {
+    folder_.reset();
+    auto opened = DataFolder::open(data(), access, {}, pool_);
+    EXPECT_TRUE(opened) << opened.error().message;
+    if (!opened) return nullptr;
+    folder_ = *std::move(opened);
+    auto store = folder_->open_collection("c");
+    EXPECT_TRUE(store) << store.error().message;
+    return store ? *store : nullptr;
+  }
+  void write_commits(int num_commits) {
+    ASSERT_EQ(run_process({kProcess, "write", data(), "interval", std::to_string(kDim), "1000000",
+                           std::to_string(num_commits)}),
+              0);
+  }
+
+  testing_support::TempDir dir_;
+  ComputePool pool_{{.num_threads = 1, .init_thread = {}, .set_width = {}}};
+  std::unique_ptr<DataFolder> folder_;
+};
+
+TEST_F(LocalStoreSurvival, EveryAcknowledgedWriteAndNoHalfOfOneAfterKills) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  std::uint64_t last = 0;
+  for (int round = 0; round < 24; ++round) {
+    const std::string durability = round % 2 == 0 ? "sync" : "interval";
+    const std::string memtable = round % 3 == 0 ? "200000" : "100000000";
+    {
+      ChildProcess writer({kProcess, "write", data(), durability, std::to_string(kDim), memtable});
+      ASSERT_EQ(writer.read_line(), std::to_string(last + 1)) << "round " << round;
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 40'000));
+      writer.send(SIGKILL);
+      ++last;
+      for (std::string line = writer.read_line(); !line.empty(); line = writer.read_line())
+        last = std::stoull(line);
+      ASSERT_EQ(writer.wait(), -SIGKILL);
+    }
+    const auto store = open_store(round % 4 == 3 ? Access::kRead : Access::kWrite);
+    ASSERT_NE(store, nullptr);
+    const std::uint64_t commit = store->info()->commit_number;
+    ASSERT_GE(commit, last) << "an acknowledged write is gone";
+    ASSERT_LE(commit, last + 1);
+    ASSERT_EQ(script::difference(*store, kDim), "") << "round " << round;
+    last = commit;
+    folder_.reset();
+  }
+}
+
+TEST_F(LocalStoreSurvival, AFullDiskIsSaidAndWritingGoesOnWhenThereIsRoom) {
+  const std::string disk = (dir_ / "disk").string();
+  std::filesystem::create_directory(disk);
+  if (run_process({"sh", "-c", "mount -t tmpfs -o size=24m tmpfs '" + disk + "' 2>/dev/null"}) != 0)
+    GTEST_SKIP() << "this machine lets us mount nothing";
+  struct Unmount {
+    std::string disk;
+    ~Unmount() { run_process({"umount", "-l", disk}); }
+  } unmount{disk};
+  StoreOptions options;
+  options.memtable_bytes = 4'000'000;
+  {
+    auto folder = DataFolder::open(disk + "/data", Access::kWrite, options, pool_).value();
+    auto store = folder->create_collection("c", config_of(2)).value();
+    {
+      std::ofstream filler(disk + "/filler");
+      filler << std::string(6'000'000, 'x');
+    }
+    std::uint64_t num_written = 0;
+    std::optional<Status> failure;
+    const auto write_one = [&](std::uint64_t id) {
+      UpsertPoint upsert = point(id, {1, 0}, {{"id", id}});
+      upsert.thumbnail.resize(100'000);
+      std::mt19937 random(static_cast<unsigned>(id));
+      for (char& byte : upsert.thumbnail) byte = static_cast<char>(random());
+      return store->write({upsert});
+    };
+    for (; num_written < 1000; ++num_written) {
+      if (auto written = write_one(num_written); !written) {
+        failure = written.error();
+        break;
+      }
+    }
+    ASSERT_TRUE(failure) << "the disk did not get full";
+    EXPECT_EQ(failure->code, StatusCode::kResourceExhausted) << failure->message;
+    EXPECT_THAT(failure->message, HasSubstr(disk));
+    // Still full: still said. Reading goes on.
+    EXPECT_EQ(write_one(num_written).error().code, StatusCode::kResourceExhausted);
+    EXPECT_EQ(store->count().value(), num_written);
+    EXPECT_EQ(store->search(near({1, 0}, 5), Deadline::never())->size(), 5U);
+
+    std::filesystem::remove(disk + "/filler");
+    const auto again = write_one(num_written);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(store->count().value(), num_written + 1);
+    EXPECT_EQ(store->search(near({1, 0}, 1000), Deadline::never())->size(), num_written + 1);
+    ASSERT_TRUE(store->flush());
+    const auto points = store->scroll(std::nullopt, 1000, {true, true}).value();
+    EXPECT_EQ(points.size(), num_written + 1);
+    store.reset();
+    folder.reset();
+    // What was refused is not there, what was acknowledged is.
+    folder = DataFolder::open(disk + "/data", Access::kWrite, options, pool_).value();
+    auto reopened = folder->open_collection("c");
+    ASSERT_TRUE(reopened) << reopened.error().message;
+    EXPECT_EQ((*reopened)->count().value(), num_written + 1);
+    EXPECT_EQ((*reopened)->search(near({1, 0}, 1000), Deadline::never())->size(), num_written + 1);
+  }
+}
+
+/// The tables of the collection, largest first.
+std::vector<std::filesystem::path> tables(const std::filesystem::path& data) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(data / "collections/c/db")) {
+    if (entry.path().extension() == ".sst") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::filesystem::file_size(a) > std::filesystem::file_size(b);
+  });
+  return found;
+}
+
+void flip_byte(const std::filesystem::path& path, std::uintmax_t at) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(at));
+  const char byte = static_cast<char>(file.get() ^ 0x40);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(byte);
+  ASSERT_TRUE(file.flush());
+}
+
+TEST_F(LocalStoreSurvival, AFlippedByteIsNamedWithItsFileAndTheRestStaysReadable) {
+  write_commits(400);
+  {
+    // Opening replays the log and writes it out as tables.
+    const auto store = open_store();
+    ASSERT_EQ(script::difference(*store, kDim), "");
+  }
+  folder_.reset();
+  const auto num_files = tables(data()).size();
+  ASSERT_GE(num_files, 6U);
+  std::size_t num_refused = 0, num_partly_read = 0;
+  for (std::size_t i = 0; i < num_files; ++i) {
+    const testing_support::TempDir copy;
+    std::filesystem::copy(data(), copy / "data", std::filesystem::copy_options::recursive);
+    const auto file = tables(copy / "data")[i];
+    flip_byte(file, 10);
+    const std::string name = file.filename().string();
+
+    // Whatever the table holds, nothing wrong is ever said: an error names the file, or the answer
+    // is right, or a search lacks the vectors that are damaged.
+    auto folder = DataFolder::open(copy / "data", Access::kWrite, {}, pool_).value();
+    const auto store = folder->open_collection("c");
+    if (!store) {
+      ++num_refused;
+      EXPECT_EQ(store.error().code, StatusCode::kCorruption) << store.error().message;
+      EXPECT_THAT(store.error().message, HasSubstr(name));
+      continue;
+    }
+    const std::string difference = script::difference(**store, kDim);
+    if (difference.empty()) continue;
+    ++num_partly_read;
+    EXPECT_THAT(difference, AllOf(HasSubstr("Corruption"), HasSubstr(name)));
+    EXPECT_GT((*store)->count().value(), 0U);
+    UpsertPoint fresh = point(1'000'000, script::vector_of(1, kDim));
+    EXPECT_TRUE((*store)->write({fresh}));
+  }
+  EXPECT_GE(num_refused, 1U);      // slots
+  EXPECT_GE(num_partly_read, 4U);  // ids, vectors, payload, sources
+  const auto store = open_store();
+  EXPECT_EQ(script::difference(*store, kDim), "");
+}
+
+TEST_F(LocalStoreSurvival, AStrangeCurrentFileIsCorruption) {
+  write_commits(5);
+  std::ofstream(data() + "/collections/c/db/CURRENT") << "MANIFEST-999999\n";
+  for (const Access access : {Access::kWrite, Access::kRead}) {
+    folder_ = DataFolder::open(data(), access, {}, pool_).value();
+    const auto store = folder_->open_collection("c");
+    ASSERT_FALSE(store);
+    EXPECT_THAT(store.error().message, HasSubstr(data()));
+    folder_.reset();
+  }
+}
+
+/// tests/data/storage_v1 was made by this program with format 1:
+///   store_process write DIR sync 4 100000000 20, and again with 3; its OPTIONS files, which
+///   RocksDB does not need, and locks are left out.
+TEST_F(LocalStoreSurvival, FormatOneIsRead) {
+  std::filesystem::copy(std::filesystem::path(SIGHTLINE_TEST_DATA) / "storage_v1", data(),
+                        std::filesystem::copy_options::recursive);
+  for (const Access access : {Access::kRead, Access::kWrite}) {
+    const auto store = open_store(access);
+    ASSERT_NE(store, nullptr);
+    EXPECT_EQ(store->info()->commit_number, 23U);
+    EXPECT_EQ(script::difference(*store, 4), "");
+  }
+  const auto store = open_store();
+  for (std::uint64_t commit = 24; commit < 40; ++commit)
+    ASSERT_TRUE(store->write(script::commit_ops(commit, 4)));
+  EXPECT_EQ(script::difference(*store, 4), "");
+}
+
+}  // namespace
+}  // namespace sightline::pipeline

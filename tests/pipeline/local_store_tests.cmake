@@ -1,0 +1,14 @@
+# Tests of the local store and the data folder; they need neither encoders nor codecs at run time.
+add_executable(store_process store_process.cpp)
+set_target_properties(store_process PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(store_process PRIVATE sightline::pipeline sightline::warnings)
+
+foreach(name IN ITEMS local_store local_store_sources local_store_model local_store_threads
+        local_store_readers local_store_survival data_folder)
+  sightline_add_test(${name}_test LABELS pipeline LINK sightline::pipeline)
+endforeach()
+foreach(name IN ITEMS local_store_readers local_store_survival data_folder)
+  target_compile_definitions(${name}_test PRIVATE
+                             SIGHTLINE_STORE_PROCESS="$<TARGET_FILE:store_process>")
+  add_dependencies(${name}_test store_process)
+endforeach()
