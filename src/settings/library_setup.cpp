@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 #include <faiss/Index.h>
+#include <malloc.h>
 #include <omp.h>
 #include <pthread.h>
 #include <rocksdb/version.h>
@@ -65,11 +66,23 @@ void keep_openmp_from_spinning() {
   done.get_future().wait();
 }
 
+// A forward pass allocates and frees activations of megabytes. By default glibc gives such blocks
+// back at once and faults fresh pages in for the next: a third of the time of a small layer.
+void keep_freed_activations() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 }  // namespace
 
 void set_up_process() {
   static std::once_flag once;
-  std::call_once(once, keep_openmp_from_spinning);
+  std::call_once(once, [] {
+    keep_freed_activations();
+    keep_openmp_from_spinning();
+  });
   cv::setNumThreads(1);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   set_up_thread();
