@@ -21,7 +21,7 @@ Sha256 sha256(std::span<const std::byte> bytes) {
 Sha256 sha256(std::string_view text) { return sha256(std::as_bytes(std::span(text))); }
 
 Json picture_facts(std::span<const std::byte> bytes, const ImageHeader& header,
-                   image::ImageView pixels, const Sha256& content_hash) {
+                   image::ImageView pixels, const Sha256& content_hash, image::ImageView small) {
   Json facts = read_metadata(bytes);
   facts["width"] = pixels.width;
   facts["height"] = pixels.height;
@@ -29,8 +29,9 @@ Json picture_facts(std::span<const std::byte> bytes, const ImageHeader& header,
   facts["bytes"] = bytes.size();
   facts["content_hash"] = "sha256:" + to_hex(content_hash);
   char hash[17];
-  std::snprintf(hash, sizeof hash, "%016llx",
-                static_cast<unsigned long long>(perceptual_hash(pixels)));
+  std::snprintf(
+      hash, sizeof hash, "%016llx",
+      static_cast<unsigned long long>(perceptual_hash(small.data == nullptr ? pixels : small)));
   facts["perceptual_hash"] = hash;
   return facts;
 }

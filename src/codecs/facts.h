@@ -32,13 +32,20 @@ std::uint64_t perceptual_hash(image::ImageView picture);
 ///   "caption", "title", "credit", "rights"  strings;  "keywords"  list of strings
 Json read_metadata(std::span<const std::byte> bytes);
 
+/// The picture with its longer side at most `longest_edge` pixels (bilinear, antialiased); never
+/// enlarged. errors  kInvalidArgument: an empty picture, longest_edge outside 1..65500.
+Result<image::Image> shrink(image::ImageView pixels, std::size_t longest_edge);
+
 /// The `_image` object: "width" and "height" (as seen, after orientation), "format", "bytes",
 /// "content_hash" ("sha256:HEX"), "perceptual_hash" (16 hex digits) and the keys of
 /// read_metadata(). "uri" and "name" are added by ingest.
+/// `small` is what the perceptual hash is taken from if not empty: `pixels` after shrink(), a pass
+/// over the pixels less, for a hash that differs in few bits.
 Json picture_facts(std::span<const std::byte> bytes, const ImageHeader& header,
-                   image::ImageView pixels, const Sha256& content_hash);
+                   image::ImageView pixels, const Sha256& content_hash,
+                   image::ImageView small = {});
 
-/// JPEG (quality 80) whose longer side is at most `longest_edge` pixels; never enlarged.
+/// JPEG (quality 80) of shrink().
 Result<std::string> make_thumbnail(image::ImageView pixels, std::size_t longest_edge = 256);
 
 }  // namespace sightline::codecs

@@ -19,17 +19,21 @@ std::size_t scaled(std::size_t edge, std::size_t to, std::size_t from) {
 
 }  // namespace
 
-Result<std::string> make_thumbnail(image::ImageView pixels, std::size_t longest_edge) {
+Result<image::Image> shrink(image::ImageView pixels, std::size_t longest_edge) {
   if (longest_edge == 0 || longest_edge > kMaxEdge) {
-    return invalid_argument("thumbnail: longest_edge is " + std::to_string(longest_edge) +
-                            "; it must be 1.." + std::to_string(kMaxEdge));
+    return invalid_argument("longest_edge is " + std::to_string(longest_edge) + "; it must be 1.." +
+                            std::to_string(kMaxEdge));
   }
   const std::size_t longer = std::max(pixels.width, pixels.height);
   const std::size_t edge = std::min(longer, longest_edge);
   const std::size_t width = longer == 0 ? 0 : scaled(pixels.width, edge, longer);
   const std::size_t height = longer == 0 ? 0 : scaled(pixels.height, edge, longer);
-  SIGHTLINE_TRY(const image::Image small,
-                image::resample(pixels, width, height, image::Filter::kBicubic));
+  // Bilinear reads half as many pixels as bicubic; at this size nobody sees the difference.
+  return image::resample(pixels, width, height, image::Filter::kBilinear);
+}
+
+Result<std::string> make_thumbnail(image::ImageView pixels, std::size_t longest_edge) {
+  SIGHTLINE_TRY(const image::Image small, shrink(pixels, longest_edge));
   return encode_jpeg(small.view(), kQuality);
 }
 

@@ -14,6 +14,8 @@ namespace {
 
 /// Enough for the header of nearly every picture, and for all of most small ones.
 constexpr std::uint64_t kHeadBytes = std::uint64_t{256} << 10;
+/// Perceptual hash and thumbnail begin with a picture of this size: one pass over the pixels.
+constexpr std::size_t kSmallEdge = 256;
 
 std::string last_name(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
@@ -249,9 +251,13 @@ class PictureWork {
     std::string thumbnail;
     {
       CpuTimer timer(context_.times, Stage::kFacts);
-      facts = codecs::picture_facts(bytes_, header_, decoded->view(), digest_);
-      if (context_.options.thumbnail_edge > 0) {
-        auto made = codecs::make_thumbnail(decoded->view(), context_.options.thumbnail_edge);
+      const auto small = codecs::shrink(decoded->view(), kSmallEdge);
+      if (!small) return done(skipped(small.error().with_context(label())));
+      facts = codecs::picture_facts(bytes_, header_, decoded->view(), digest_, small->view());
+      const std::size_t edge = context_.options.thumbnail_edge;
+      if (edge > 0) {
+        auto made =
+            codecs::make_thumbnail(edge <= kSmallEdge ? small->view() : decoded->view(), edge);
         if (!made) return done(skipped(made.error().with_context(label())));
         thumbnail = *std::move(made);
       }
