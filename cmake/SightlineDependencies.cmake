@@ -97,9 +97,11 @@ if(needs_faiss)
   find_package(OpenMP REQUIRED)
   find_path(FAISS_INCLUDE faiss/Index.h REQUIRED)
   find_library(FAISS_LIBRARY faiss REQUIRED)
+  find_library(OPENBLAS_LIBRARY openblas REQUIRED)  # Debian's FAISS is static: it brings no BLAS
   add_library(sightline_faiss INTERFACE)
   target_include_directories(sightline_faiss SYSTEM INTERFACE ${FAISS_INCLUDE})
-  target_link_libraries(sightline_faiss INTERFACE ${FAISS_LIBRARY} OpenMP::OpenMP_CXX)
+  target_link_libraries(sightline_faiss INTERFACE ${FAISS_LIBRARY} ${OPENBLAS_LIBRARY}
+                        OpenMP::OpenMP_CXX)
 endif()
 
 sightline_needs(needs_archive pipeline)

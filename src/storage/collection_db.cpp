@@ -88,6 +88,7 @@ Result<void> CollectionDb::read_meta() {
   if (!format_bytes)
     return corruption(database_->path().string() + " is no collection: it has no format number");
   SIGHTLINE_TRY(const std::uint64_t format, decode_number(*format_bytes));
+  if (format == 0) return corruption(database_->path().string() + " has format 0, which never was");
   if (format > kFormatVersion) {
     return failed_precondition(database_->path().string() + " has format " +
                                std::to_string(format) + "; this program reads up to " +
@@ -227,6 +228,14 @@ Result<std::uint64_t> CollectionDb::visit_slots(
   return digest;
 }
 
+Result<VectorRow> CollectionDb::existing_vector(const CollectionSnapshot& at, std::string_view name,
+                                                Slot slot) const {
+  SIGHTLINE_TRY(auto row, vector(at, name, slot));
+  if (row) return *std::move(row);
+  return corruption(database_->path().string() + ": the vector \"" + std::string(name) +
+                    "\" of slot " + std::to_string(slot) + " is missing");
+}
+
 Result<void> CollectionDb::visit_vectors(
     const CollectionSnapshot& at, std::string_view name, std::span<const Slot> slots,
     const std::function<void(Slot, const Result<VectorRow>&)>& visit) const {
@@ -246,11 +255,9 @@ Result<void> CollectionDb::visit_vectors(
     if (!is_at(key)) rows->Seek(key);
     if (is_at(key)) {
       visit(slot, decode_vector(RocksDatabase::view(rows->value())));
-    } else if (rows->status().ok()) {
-      visit(slot, corruption(database_->path().string() + ": the vector \"" + std::string(name) +
-                             "\" of slot " + std::to_string(slot) + " is missing"));
-    } else if (rows->status().IsCorruption()) {
-      visit(slot, database_->status_of(rows->status()));
+    } else if (rows->status().ok() || rows->status().IsCorruption()) {
+      // A damaged block stops the iterator over all tables; this row may lie in another one.
+      visit(slot, existing_vector(at, name, slot));
     } else {
       return database_->status_of(rows->status());
     }

@@ -110,6 +110,8 @@ class CollectionDb {
   explicit CollectionDb(std::unique_ptr<RocksDatabase> database);
   Result<void> read_meta();
   Result<CollectionCounters> read_counters() const;
+  Result<VectorRow> existing_vector(const CollectionSnapshot& at, std::string_view name,
+                                    Slot slot) const;
 
   std::unique_ptr<RocksDatabase> database_;
   Json config_;

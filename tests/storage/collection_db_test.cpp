@@ -1,0 +1,226 @@
+#include "storage/collection_db.h"
+
+#include <gmock/gmock.h>
+
+#include "storage/catalog.h"
+#include "storage/collection_writer.h"
+#include "storage/internal/collection_families.h"
+#include "tests/support/temp_dir.h"
+
+namespace sightline::storage {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class CollectionDbTest : public testing::Test {
+ protected:
+  void create() {
+    auto db = CollectionDb::create(folder(), {{"answer", 42}}, budget_);
+    ASSERT_TRUE(db) << db.error().message;
+  }
+  std::unique_ptr<CollectionDb> open(OpenMode mode = OpenMode::kWrite) {
+    auto db = CollectionDb::open(folder(), mode, budget_);
+    EXPECT_TRUE(db) << db.error().message;
+    return db ? *std::move(db) : nullptr;
+  }
+  Status error_of(OpenMode mode) {
+    auto db = CollectionDb::open(folder(), mode, budget_);
+    EXPECT_FALSE(db);
+    return db ? Status{} : db.error();
+  }
+  /// Changes `meta` behind the program's back.
+  void put_meta(std::string_view key, const std::string& value) {
+    auto database = RocksDatabase::open(folder(), OpenMode::kWrite, collection_families(), budget_);
+    ASSERT_TRUE(database) << database.error().message;
+    ASSERT_TRUE((*database)
+                    ->db()
+                    .Put({}, (*database)->family(kMeta), RocksDatabase::slice(key), value)
+                    .ok());
+  }
+  std::filesystem::path folder() const { return dir_ / "db"; }
+
+  static std::vector<Operation> upsert(std::uint64_t id, std::vector<float> values) {
+    UpsertOp op;
+    op.id = PointId(id);
+    op.vectors = {{"", std::move(values)}};
+    return {std::move(op)};
+  }
+
+  testing_support::TempDir dir_;
+  std::shared_ptr<SharedBudget> budget_ = SharedBudget::create({8 << 20, 8 << 20});
+};
+
+TEST_F(CollectionDbTest, ItsConfigurationComesBackAndItIsMadeOnce) {
+  create();
+  for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
+    const auto db = open(mode);
+    ASSERT_NE(db, nullptr);
+    EXPECT_EQ(db->config(), (Json{{"answer", 42}}));
+    EXPECT_EQ(db->is_writer(), mode == OpenMode::kWrite);
+    EXPECT_EQ((*db->snapshot())->counters().commit, 0U);
+  }
+  EXPECT_EQ(CollectionDb::create(folder(), {}, budget_).error().code, StatusCode::kAlreadyExists);
+}
+
+TEST_F(CollectionDbTest, WhatIsNotThereIsNotFound) {
+  for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
+    EXPECT_EQ(error_of(mode).code, StatusCode::kNotFound);
+    EXPECT_THAT(error_of(mode).message, HasSubstr(folder().string()));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder()));
+}
+
+TEST_F(CollectionDbTest, ANewerFormatIsRefusedAndNamed) {
+  create();
+  put_meta(kFormatKey, encode_number(kFormatVersion + 1));
+  for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
+    EXPECT_EQ(error_of(mode).code, StatusCode::kFailedPrecondition);
+    EXPECT_THAT(error_of(mode).message,
+                AllOf(HasSubstr(folder().string() + " has format 2"),
+                      HasSubstr("this program reads up to 1"), HasSubstr("use a newer one")));
+  }
+}
+
+TEST_F(CollectionDbTest, AFormatThatNeverWasIsCorruption) {
+  create();
+  put_meta(kFormatKey, encode_number(0));
+  EXPECT_EQ(error_of(OpenMode::kWrite).code, StatusCode::kCorruption);
+  put_meta(kFormatKey, "short");
+  EXPECT_EQ(error_of(OpenMode::kWrite).code, StatusCode::kCorruption);
+}
+
+TEST_F(CollectionDbTest, AColumnFamilyOfANewerProgramIsRefused) {
+  create();
+  {
+    auto families = collection_families();
+    families.push_back({"sparse", ColumnFamily::Kind::kSmall});
+    ASSERT_TRUE(RocksDatabase::open(folder(), OpenMode::kCreate, families, budget_));
+  }
+  const Status error = error_of(OpenMode::kWrite);
+  EXPECT_EQ(error.code, StatusCode::kFailedPrecondition);
+  EXPECT_THAT(error.message, AllOf(HasSubstr("\"sparse\""), HasSubstr("use a newer one")));
+  EXPECT_NE(open(OpenMode::kRead), nullptr);  // Reads what it knows.
+}
+
+TEST_F(CollectionDbTest, AGroupIsOneBatchOfNumberedCommitsAndTellsItsEffects) {
+  create();
+  const auto db = open();
+  auto writer = CollectionWriter::create(*db).value();
+  auto first = upsert(10, {1, 2}), second = upsert(20, {3, 4}), third = upsert(10, {5, 6});
+  std::vector<Operation> bad = {DeletePointOp{PointId(10)},
+                                PutSourceOp{{"u", 0, 0, "", "", PointId(99), "", ""}}};
+  EXPECT_EQ(writer->add(first)->commit, 1U);
+  EXPECT_EQ(writer->add(bad).error().code, StatusCode::kInvalidArgument);
+  EXPECT_EQ(writer->add(second)->commit, 2U);
+  EXPECT_EQ(writer->add(third)->num_updated, 1U);
+  EXPECT_EQ((*db->snapshot())->counters().commit, 0U);
+  const auto effects = writer->commit(Sync::kYes).value();
+  ASSERT_EQ(effects.size(), 3U);
+  EXPECT_EQ(effects[0].slot, 0U);
+  EXPECT_EQ(effects[0].version, 1U);
+  EXPECT_EQ(effects[1].slot, 1U);
+  EXPECT_EQ(effects[2].slot, 0U);
+  EXPECT_EQ(effects[2].version, 3U);
+  EXPECT_THAT(effects[2].values, ElementsAre(5, 6));
+
+  const auto snapshot = db->snapshot().value();
+  EXPECT_EQ(snapshot->counters().commit, 3U);
+  EXPECT_EQ(snapshot->counters().num_points, 2U);
+  EXPECT_EQ(snapshot->counters().next_slot, 2U);
+  const auto row = db->vector(*snapshot, "", 0).value();
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->version, 3U);
+  EXPECT_EQ(db->slot_record(*snapshot, 0).value()->vectors.at(""), 3U);
+}
+
+TEST_F(CollectionDbTest, ASlotIsNotUsedAgain) {
+  create();
+  const auto db = open();
+  auto writer = CollectionWriter::create(*db).value();
+  for (Slot expected = 0; expected < 3; ++expected) {
+    auto ops = upsert(10, {1, 2});
+    ASSERT_TRUE(writer->add(ops));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+    EXPECT_EQ(db->find_slot(**db->snapshot(), PointId(10)).value(), expected);
+    std::vector<Operation> removal = {DeletePointOp{PointId(10)}};
+    ASSERT_TRUE(writer->add(removal));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+  }
+  ASSERT_TRUE(writer->sync_log());
+}
+
+TEST_F(CollectionDbTest, TheDigestOfSlotsAddsUp) {
+  create();
+  const auto db = open();
+  auto writer = CollectionWriter::create(*db).value();
+  const auto check = [&] {
+    const auto snapshot = db->snapshot().value();
+    std::vector<Slot> slots;
+    const auto digest =
+        db->visit_slots(*snapshot, [&](Slot slot, const SlotRecord&) { slots.push_back(slot); });
+    EXPECT_EQ(digest.value(), snapshot->counters().slots_digest);
+    return slots;
+  };
+  EXPECT_THAT(check(), IsEmpty());
+  for (std::uint64_t id : {1U, 2U, 1U, 3U}) {
+    auto ops = upsert(id, {1, 2});
+    ASSERT_TRUE(writer->add(ops));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+  }
+  EXPECT_THAT(check(), ElementsAre(0, 1, 2));
+  std::vector<Operation> removal = {DeletePointOp{PointId(2)}};
+  ASSERT_TRUE(writer->add(removal));
+  ASSERT_TRUE(writer->commit(Sync::kNo));
+  EXPECT_THAT(check(), ElementsAre(0, 2));
+}
+
+TEST_F(CollectionDbTest, VectorsAreVisitedBySlotAndAMissingOneIsSaid) {
+  create();
+  const auto db = open();
+  auto writer = CollectionWriter::create(*db).value();
+  for (std::uint64_t id = 0; id < 10; ++id) {
+    auto ops = upsert(id, {static_cast<float>(id)});
+    ASSERT_TRUE(writer->add(ops));
+  }
+  ASSERT_TRUE(writer->commit(Sync::kNo));
+  const auto snapshot = db->snapshot().value();
+  std::vector<float> found;
+  std::vector<Slot> missing;
+  const std::vector<Slot> wanted = {0, 1, 2, 5, 9, 12};
+  ASSERT_TRUE(db->visit_vectors(*snapshot, "", wanted, [&](Slot slot, const auto& row) {
+    if (row) {
+      found.push_back(row->values[0]);
+    } else {
+      EXPECT_EQ(row.error().code, StatusCode::kCorruption);
+      missing.push_back(slot);
+    }
+  }));
+  EXPECT_THAT(found, ElementsAre(0, 1, 2, 5, 9));
+  EXPECT_THAT(missing, ElementsAre(12));
+}
+
+TEST_F(CollectionDbTest, TheCatalogKnowsWhatIsThereAndWhatIsNotWhole) {
+  const auto path = dir_ / "catalog";
+  EXPECT_EQ(Catalog::open(path, OpenMode::kRead, budget_).error().code, StatusCode::kNotFound);
+  {
+    auto catalog = Catalog::open(path, OpenMode::kCreate, budget_).value();
+    ASSERT_TRUE(catalog->add("b"));
+    ASSERT_TRUE(catalog->add("a"));
+    ASSERT_TRUE(catalog->add("gone"));
+    ASSERT_TRUE(catalog->mark_incomplete("gone"));
+    ASSERT_TRUE(catalog->mark_incomplete("b"));
+    ASSERT_TRUE(catalog->forget("gone"));
+  }
+  auto catalog = Catalog::open(path, OpenMode::kRead, budget_).value();
+  EXPECT_THAT(catalog->collections().value(), ElementsAre("a"));
+  EXPECT_THAT(catalog->incomplete().value(), ElementsAre("b"));
+  EXPECT_TRUE(catalog->contains("a").value());
+  EXPECT_FALSE(catalog->contains("b").value());
+  EXPECT_FALSE(catalog->contains("gone").value());
+}
+
+}  // namespace
+}  // namespace sightline::storage
