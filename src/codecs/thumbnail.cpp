@@ -28,8 +28,12 @@ Result<image::Image> shrink(image::ImageView pixels, std::size_t longest_edge) {
   const std::size_t edge = std::min(longer, longest_edge);
   const std::size_t width = longer == 0 ? 0 : scaled(pixels.width, edge, longer);
   const std::size_t height = longer == 0 ? 0 : scaled(pixels.height, edge, longer);
-  // Bilinear reads half as many pixels as bicubic; at this size nobody sees the difference.
-  return image::resample(pixels, width, height, image::Filter::kBilinear);
+  // Bilinear reads half as many pixels as bicubic, and of large pictures four rows per row of the
+  // result are enough: at this size nobody sees the difference.
+  const std::size_t step = height == 0 ? 1 : std::max<std::size_t>(1, pixels.height / (4 * height));
+  const image::ImageView rows{pixels.data, pixels.width, (pixels.height + step - 1) / step,
+                              pixels.stride * step};
+  return image::resample(rows, width, height, image::Filter::kBilinear);
 }
 
 Result<std::string> make_thumbnail(image::ImageView pixels, std::size_t longest_edge) {

@@ -147,7 +147,11 @@ bool IngestJob::queue_work(WorkPtr work) {
   return true;
 }
 
-std::size_t IngestJob::max_in_flight() const { return 2 * pool_.num_threads() + 3 * batch_size_; }
+std::size_t IngestJob::max_in_flight() const {
+  // Batches being encoded, one that fills, one on its way; and three commits' worth to be written.
+  const std::size_t batches = (on_gpu(encoder_.info()) ? 1 : pool_.num_threads()) + 2;
+  return 2 * pool_.num_threads() + batches * batch_size_ + 3 * kEncodedPerCommit;
+}
 
 bool IngestJob::can_dispatch() const {
   // Few short tasks ahead: batches to encode queue up behind them.
