@@ -60,7 +60,8 @@ Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& c
   options.sync_interval_ms = static_cast<std::uint32_t>(settings.storage.sync_interval.count());
   options.owner = context.command_line();
   auto folder = pipeline::DataFolder::open(settings.data_dir, access, options, context.pool());
-  if (!folder && folder.error().code == StatusCode::kNotFound) {
+  if (!folder && access == pipeline::Access::kRead &&
+      folder.error().code == StatusCode::kNotFound) {
     return not_found("there is no data folder at " + settings.data_dir.string() +
                      " (\"sightline index PATH\" makes one; --data names another)");
   }

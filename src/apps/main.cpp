@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 
@@ -49,5 +50,9 @@ int main(int argc, char** argv) {
   add_preprocess_command(line);
   add_embed_command(line);
   add_similarity_command(line);
-  return line.run(argc, argv);
+  const int code = line.run(argc, argv);
+  // Everything of ours has ended with its command. What is left are the libraries' destructors:
+  // with little memory OpenBLAS waits there for a thread that never comes (seen with ulimit -v).
+  std::fflush(nullptr);
+  std::_Exit(code);
 }

@@ -238,11 +238,10 @@ Result<int> run_search(CommandContext& context, const SearchFlags& flags) {
 }
 
 void add_operands(CLI::App& command, SearchFlags& flags) {
-  constexpr const char* group = "What to look for";
   add_texts(command, "words", flags.words, "Words, put together to one text.")->type_name("");
   const auto add = [&](const char* name, std::vector<std::string>& target, const char* description,
                        const char* type) {
-    return add_texts(command, name, target, description)->type_name(type)->group(group);
+    return add_texts(command, name, target, description)->type_name(type);
   };
   add("--text", flags.text, "A text.", "TEXT");
   add("--image", flags.image, "A picture.", "FILE");
@@ -253,8 +252,7 @@ void add_operands(CLI::App& command, SearchFlags& flags) {
       ->check(CLI::Number.description(""));
   add_text(command, "--queries", flags.queries_file,
            "Many queries: words, or a JSON object, on every line; - is stdin.")
-      ->type_name("FILE")
-      ->group(group);
+      ->type_name("FILE");
 }
 
 }  // namespace
