@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <condition_variable>
 #include <cstring>
 #include <exception>
-#include <mutex>
 #include <new>
 
+#include "core/mutex.h"
 #include "index/top_k.h"
 
 namespace sightline::index {
@@ -26,7 +25,7 @@ struct AlignedDelete {
 struct GrowingShard::Block {
   explicit Block(std::size_t dim)
       : values(static_cast<float*>(
-            ::operator new[](kBlockRows * dim * sizeof(float), std::align_val_t{64}))) {
+            ::operator new[](kBlockRows* dim * sizeof(float), std::align_val_t{64}))) {
     for (auto& version : deleted) version.store(kNever, std::memory_order_relaxed);
   }
 
@@ -160,12 +159,12 @@ class GrowingShard::Scan {
         if (chunk >= num_chunks_) break;
         ++num_taken;
       }
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       best_.merge(best);
     } catch (const std::exception& e) {
       failure = internal_error(std::string("scan of a growing shard: ") + e.what());
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (failure && !failure_) failure_ = std::move(failure);
     if (failure_) failed_.store(true, std::memory_order_relaxed);
     num_done_ += num_taken;
@@ -173,8 +172,8 @@ class GrowingShard::Scan {
   }
 
   Result<std::vector<Candidate>> wait() {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return num_done_ == num_chunks_; });
+    const MutexLock lock(mutex_);
+    while (num_done_ != num_chunks_) done_.wait(mutex_);
     if (failure_) return *failure_;
     return best_.take_sorted();
   }
@@ -233,11 +232,11 @@ class GrowingShard::Scan {
   std::atomic<std::size_t> next_chunk_{0};
   std::atomic<bool> failed_{false};
 
-  std::mutex mutex_;
-  std::condition_variable done_;
-  std::size_t num_done_ = 0;  // chunks; guarded by mutex_, as is what follows
-  std::optional<Status> failure_;
-  TopK best_;
+  Mutex mutex_;
+  CondVar done_;
+  std::size_t num_done_ GUARDED_BY(mutex_) = 0;  // chunks
+  std::optional<Status> failure_ GUARDED_BY(mutex_);
+  TopK best_ GUARDED_BY(mutex_);
 };
 
 Result<std::vector<Candidate>> GrowingShard::search(const ShardQuery& query, ComputePool* pool,

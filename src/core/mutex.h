@@ -7,6 +7,7 @@
 // See https://clang.llvm.org/docs/ThreadSafetyAnalysis.html. Other compilers see plain std::mutex.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -61,6 +62,13 @@ class CondVar {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
     lock.release();
+  }
+  /// Returns false once `end` has passed.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point end) REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    const bool in_time = condition_.wait_until(lock, end) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
   }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }

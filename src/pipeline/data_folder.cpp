@@ -5,11 +5,11 @@
 
 #include <cerrno>
 #include <map>
-#include <mutex>
 #include <utility>
 
 #include "core/checksum.h"
 #include "core/log.h"
+#include "core/mutex.h"
 #include "index/kernels/kernels.h"
 #include "pipeline/internal/collection_config.h"
 #include "pipeline/local_store.h"
@@ -91,7 +91,7 @@ class LocalDataFolder final : public DataFolder {
   }
 
   Result<std::vector<std::string>> list_collections() const override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     SIGHTLINE_TRY_DO(catalog_->catch_up());
     return catalog_->collections();
   }
@@ -101,7 +101,7 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(must_write("create"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     SIGHTLINE_TRY_DO(validate_config(config));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (exists) {
       return Status{StatusCode::kAlreadyExists,
@@ -120,7 +120,7 @@ class LocalDataFolder final : public DataFolder {
 
   Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto known = open_.find(name);
     if (known != open_.end()) {
       if (auto store = known->second.lock()) return std::shared_ptr<CollectionStore>(store);
@@ -141,7 +141,7 @@ class LocalDataFolder final : public DataFolder {
   Result<bool> delete_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(must_write("delete"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (!exists) return false;
     SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
@@ -167,7 +167,8 @@ class LocalDataFolder final : public DataFolder {
   }
 
   Result<std::shared_ptr<CollectionStore>> make_store(std::string_view name,
-                                                      const CollectionConfig& config) {
+                                                      const CollectionConfig& config)
+      REQUIRES(mutex_) {
     const auto folder = collection_folder(name);
     SIGHTLINE_TRY_DO(remove_folder(folder));
     SIGHTLINE_TRY_DO(make_folders(folder));
@@ -180,7 +181,7 @@ class LocalDataFolder final : public DataFolder {
     return store;
   }
 
-  Result<std::shared_ptr<CollectionStore>> open_store(std::string_view name) {
+  Result<std::shared_ptr<CollectionStore>> open_store(std::string_view name) REQUIRES(mutex_) {
     return adopt_store(name, [path = collection_folder(name) / "db", budget = budget_,
                               mode = access_ == Access::kWrite ? storage::OpenMode::kWrite
                                                                : storage::OpenMode::kRead] {
@@ -189,7 +190,8 @@ class LocalDataFolder final : public DataFolder {
   }
 
   Result<std::shared_ptr<CollectionStore>> adopt_store(std::string_view name,
-                                                       LocalStore::OpenDb open_db) {
+                                                       LocalStore::OpenDb open_db)
+      REQUIRES(mutex_) {
     SIGHTLINE_TRY(std::shared_ptr<LocalStore> store,
                   LocalStore::open(std::string(name), std::move(open_db), options_, pool_));
     open_[std::string(name)] = store;
@@ -241,8 +243,8 @@ class LocalDataFolder final : public DataFolder {
   std::unique_ptr<storage::DataLock> lock_;
   std::shared_ptr<storage::SharedBudget> budget_;
   std::unique_ptr<storage::Catalog> catalog_;
-  mutable std::mutex mutex_;  // guards open_ and what the catalog holds between two calls
-  std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> open_;
+  mutable Mutex mutex_;  // held as well while the catalog is looked at and changed
+  std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> open_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -57,7 +57,7 @@ void LocalStore::close() {
       if (!synced) log_warning("storage", synced.error().message);
     }
     closed_ = true;
-    view_.reset();  // its snapshot must go before the database
+    set_view(nullptr);  // its snapshot must go before the database
     writer_.reset();
     index_.reset();
     db_.reset();
@@ -65,7 +65,7 @@ void LocalStore::close() {
 }
 
 Result<void> LocalStore::start_over() {
-  view_.reset();
+  set_view(nullptr);
   db_.reset();
   SIGHTLINE_TRY(db_, open_db_());
   SIGHTLINE_TRY(config_, config_from_json(db_->config()));
@@ -97,16 +97,23 @@ Result<void> LocalStore::publish() {
   fresh->snapshot = std::move(snapshot);
   fresh->index = index_;
   fresh->shards = index_->shards();
-  const std::lock_guard lock(view_mutex_);
-  view_ = std::move(fresh);
+  set_view(std::move(fresh));
   return {};
 }
 
+std::shared_ptr<const LocalStore::View> LocalStore::view() const {
+  const MutexLock lock(view_mutex_);
+  return view_;
+}
+
+void LocalStore::set_view(std::shared_ptr<const View> view) {
+  const MutexLock lock(view_mutex_);
+  view_.swap(view);  // The old one, and perhaps its snapshot, goes after the lock.
+}
+
 Result<LocalStore::Reading> LocalStore::begin_read() const {
-  Reading reading{gate_.enter(), nullptr};
-  const std::lock_guard lock(view_mutex_);
-  if (!view_) return not_found("collection \"" + name_ + "\" was deleted");
-  reading.view = view_;
+  Reading reading{gate_.enter(), view()};
+  if (!reading.view) return not_found("collection \"" + name_ + "\" was deleted");
   return reading;
 }
 
@@ -115,7 +122,7 @@ Result<void> LocalStore::catch_up() {
     if (writer_) return {};
     if (closed_) return not_found("collection \"" + name_ + "\" was deleted");
     if (db_ && db_->is_current()) {
-      const std::uint64_t before = view_->version;
+      const std::uint64_t before = view()->version;
       SIGHTLINE_TRY_DO(db_->catch_up());
       SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db_->snapshot());
       if (snapshot->counters().commit == before) return {};

@@ -7,19 +7,18 @@
 // (DESIGN.md, "Isolation").
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "core/compute_pool.h"
+#include "core/mutex.h"
 #include "pipeline/collection_store.h"
 #include "pipeline/data_folder.h"
 #include "pipeline/internal/local_index.h"
@@ -90,6 +89,8 @@ class LocalStore final : public CollectionStore {
   Result<void> load();
   Result<void> start_over();
   Result<void> publish();
+  std::shared_ptr<const View> view() const;
+  void set_view(std::shared_ptr<const View> view);
   Result<Reading> begin_read() const;
   Result<StoredPoint> read_point(const View& at, const PointId& id, storage::Slot slot,
                                  const GetOptions& options) const;
@@ -98,6 +99,7 @@ class LocalStore final : public CollectionStore {
   Result<void> check_op(WriteOp& op) const;
   Result<std::vector<storage::Operation>> resolve(std::vector<WriteOp> ops) const;
   void commit_group(const std::vector<PendingWrite*>& group);
+  Result<void> commit_added();
   void start_syncing();
   void stop_syncing();
   void sync_loop();
@@ -115,20 +117,22 @@ class LocalStore final : public CollectionStore {
   std::shared_ptr<LocalIndex> index_;
   bool closed_ = false;
 
-  mutable std::mutex view_mutex_;  // guards view_ for the moment of a copy
-  std::shared_ptr<const View> view_;
+  mutable Mutex view_mutex_;  // held for the moment of a copy
+  std::shared_ptr<const View> view_ GUARDED_BY(view_mutex_);
 
   // Writers queue up; the first of them commits for all that wait (group commit).
-  std::mutex queue_mutex_;
-  std::condition_variable queue_wake_;
-  std::deque<PendingWrite*> queue_;
-  bool committing_ = false;
+  Mutex queue_mutex_;
+  CondVar queue_wake_;
+  std::deque<PendingWrite*> queue_ GUARDED_BY(queue_mutex_);
+  bool committing_ GUARDED_BY(queue_mutex_) = false;
+  // The committer's: a commit is stored whose rows the index has not learned (no memory).
+  bool index_is_behind_ = false;
 
   // Durability kInterval: syncs the log when something waits for it.
-  std::mutex sync_mutex_;
-  std::condition_variable sync_wake_;
-  bool unsynced_ = false;
-  bool closing_ = false;
+  Mutex sync_mutex_;
+  CondVar sync_wake_;
+  bool unsynced_ GUARDED_BY(sync_mutex_) = false;
+  bool closing_ GUARDED_BY(sync_mutex_) = false;
   std::thread sync_thread_;
 };
 

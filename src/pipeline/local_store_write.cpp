@@ -121,18 +121,21 @@ Result<WriteSummary> LocalStore::write(std::vector<WriteOp> ops) {
   PendingWrite pending;
   SIGHTLINE_TRY(pending.operations, resolve(std::move(ops)));
 
-  std::unique_lock lock(queue_mutex_);
-  queue_.push_back(&pending);
-  queue_wake_.wait(lock, [&] { return pending.result.has_value() || !committing_; });
-  if (pending.result) return *std::move(pending.result);
-
-  committing_ = true;
-  const std::vector<PendingWrite*> group(queue_.begin(), queue_.end());
-  queue_.clear();
-  lock.unlock();
+  std::vector<PendingWrite*> group;
+  {
+    const MutexLock lock(queue_mutex_);
+    queue_.push_back(&pending);
+    while (!pending.result && committing_) queue_wake_.wait(queue_mutex_);
+    if (pending.result) return *std::move(pending.result);
+    committing_ = true;
+    group.assign(queue_.begin(), queue_.end());
+    queue_.clear();
+  }
   commit_group(group);
-  lock.lock();
-  committing_ = false;
+  {
+    const MutexLock lock(queue_mutex_);
+    committing_ = false;
+  }
   queue_wake_.notify_all();
   return *std::move(pending.result);
 }
@@ -141,10 +144,11 @@ void LocalStore::commit_group(const std::vector<PendingWrite*>& group) {
   std::vector<std::pair<PendingWrite*, Result<WriteSummary>>> outcomes;
   outcomes.reserve(group.size());
   const auto fail_the_rest = [&](const Status& status) {
+    const Status told = status.with_context("collection \"" + name_ + "\"");
     for (auto& [pending, outcome] : outcomes)
-      if (outcome) outcome = status;
+      if (outcome) outcome = told;
     for (std::size_t i = outcomes.size(); i < group.size(); ++i)
-      outcomes.emplace_back(group[i], status);
+      outcomes.emplace_back(group[i], told);
   };
   try {
     bool any_sound = false;
@@ -159,25 +163,35 @@ void LocalStore::commit_group(const std::vector<PendingWrite*>& group) {
       }
     }
     if (any_sound) {
-      const bool sync = options_.durability == Durability::kSync;
-      const auto effects = writer_->commit(sync ? storage::Sync::kYes : storage::Sync::kNo);
-      if (effects) {
-        index_->apply(*effects);
-        if (auto published = publish(); !published) fail_the_rest(published.error());
-        if (!sync) {
-          const std::lock_guard lock(sync_mutex_);
-          unsynced_ = true;
-          sync_wake_.notify_all();
-        }
-      } else {
-        fail_the_rest(effects.error().with_context("collection \"" + name_ + "\""));
-      }
+      if (auto committed = commit_added(); !committed) fail_the_rest(committed.error());
     }
   } catch (const std::exception& e) {
-    fail_the_rest(internal_error("writing to collection \"" + name_ + "\": " + e.what()));
+    writer_->abandon();
+    fail_the_rest(internal_error(std::string("writing: ") + e.what()));
   }
-  const std::lock_guard lock(queue_mutex_);
+  const MutexLock lock(queue_mutex_);
   for (auto& [pending, outcome] : outcomes) pending->result.emplace(std::move(outcome));
+}
+
+Result<void> LocalStore::commit_added() {
+  const bool sync = options_.durability == Durability::kSync;
+  SIGHTLINE_TRY(const auto effects,
+                writer_->commit(sync ? storage::Sync::kYes : storage::Sync::kNo));
+  if (!sync) {
+    const MutexLock lock(sync_mutex_);
+    unsynced_ = true;
+    sync_wake_.notify_all();
+  }
+  // What is stored stays stored: should this throw or fail, the next commit loads what is missing.
+  const bool was_behind = std::exchange(index_is_behind_, true);
+  if (was_behind) {
+    SIGHTLINE_TRY_DO(load());
+  } else {
+    index_->apply(effects);
+    SIGHTLINE_TRY_DO(publish());
+  }
+  index_is_behind_ = false;
+  return {};
 }
 
 void LocalStore::start_syncing() {
@@ -187,7 +201,7 @@ void LocalStore::start_syncing() {
 
 void LocalStore::stop_syncing() {
   {
-    const std::lock_guard lock(sync_mutex_);
+    const MutexLock lock(sync_mutex_);
     closing_ = true;
   }
   sync_wake_.notify_all();
@@ -196,15 +210,18 @@ void LocalStore::stop_syncing() {
 
 void LocalStore::sync_loop() {
   const std::chrono::milliseconds interval(options_.sync_interval_ms);
-  std::unique_lock lock(sync_mutex_);
-  while (!closing_) {
-    sync_wake_.wait(lock, [&] { return unsynced_ || closing_; });
-    sync_wake_.wait_for(lock, interval, [&] { return closing_; });
-    if (!std::exchange(unsynced_, false)) continue;
-    lock.unlock();
+  while (true) {
+    {
+      const MutexLock lock(sync_mutex_);
+      while (!unsynced_ && !closing_) sync_wake_.wait(sync_mutex_);
+      const auto end = std::chrono::steady_clock::now() + interval;
+      while (!closing_ && sync_wake_.wait_until(sync_mutex_, end)) {
+      }
+      if (closing_) return;  // close() syncs.
+      unsynced_ = false;
+    }
     const auto synced = writer_->sync_log();
-    if (!synced) log_warning("storage", "collection " + name_ + ": " + synced.error().message);
-    lock.lock();
+    if (!synced) log_warning("storage", "collection \"" + name_ + "\": " + synced.error().message);
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <limits>
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "core/mutex.h"
 #include "storage/internal/collection_families.h"
 
 namespace sightline::storage {
@@ -41,18 +41,21 @@ class CollectionWriter::Impl {
 
   Result<std::vector<RowEffect>> commit(Sync sync) {
     auto written = write(sync);
-    batch_.Clear();
     auto effects = std::exchange(effects_, {});
-    if (!written) {
-      next_ = committed_;
-      return std::move(written).error();
-    }
-    committed_ = next_;
+    if (written) committed_ = next_;
+    abandon();
+    if (!written) return std::move(written).error();
     return effects;
   }
 
+  void abandon() {
+    batch_.Clear();
+    effects_.clear();
+    next_ = committed_;
+  }
+
   Result<void> sync_log() {
-    const std::lock_guard lock(log_mutex_);
+    const MutexLock lock(log_mutex_);
     // Syncing a log that a write has failed on ends the process (an assertion of RocksDB's).
     if (must_resume_) {
       return Status{
@@ -75,7 +78,7 @@ class CollectionWriter::Impl {
     SIGHTLINE_TRY_DO(put(kMeta, kSlotsDigestKey, encode_number(next_.slots_digest)));
     rocksdb::WriteOptions options;
     options.sync = sync == Sync::kYes;
-    const std::lock_guard lock(log_mutex_);
+    const MutexLock lock(log_mutex_);
     if (must_resume_) SIGHTLINE_TRY_DO(resume());
     const rocksdb::Status status = database_.db().Write(options, batch_.GetWriteBatch());
     if (status.ok()) return {};
@@ -86,7 +89,7 @@ class CollectionWriter::Impl {
   /// After a failure (a full disk) RocksDB refuses writes until it was told to go on. Going on
   /// flushes all tables and begins a new log, so nothing of the failed batch can come back; until
   /// that has worked no other batch is written.
-  Result<void> resume() {
+  Result<void> resume() REQUIRES(log_mutex_) {
     const rocksdb::Status resumed = database_.db().Resume();
     if (!resumed.ok()) return database_.status_of(resumed);
     must_resume_ = false;
@@ -331,9 +334,9 @@ class CollectionWriter::Impl {
   rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true};
   CollectionCounters committed_, next_;
   std::vector<RowEffect> effects_;
-  // Held while the log is written or synced; guards what follows.
-  std::mutex log_mutex_;
-  bool must_resume_ = false;
+  // Held while the log is written or synced.
+  Mutex log_mutex_;
+  bool must_resume_ GUARDED_BY(log_mutex_) = false;
   // Of the request that is being resolved.
   RequestOutcome outcome_;
   std::map<PointId, std::string> ties_;  // point -> URI of the source put for it
@@ -353,6 +356,7 @@ Result<RequestOutcome> CollectionWriter::add(std::vector<Operation>& operations)
   return impl_->add(operations);
 }
 Result<std::vector<RowEffect>> CollectionWriter::commit(Sync sync) { return impl_->commit(sync); }
+void CollectionWriter::abandon() { impl_->abandon(); }
 Result<void> CollectionWriter::sync_log() { return impl_->sync_log(); }
 const CollectionCounters& CollectionWriter::counters() const { return impl_->counters(); }
 

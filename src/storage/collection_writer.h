@@ -83,6 +83,8 @@ class CollectionWriter {
   /// Writes the group. On success hands over what the indexes have to learn. On failure nothing of
   /// the group is stored.
   Result<std::vector<RowEffect>> commit(Sync sync);
+  /// Forgets the group.
+  void abandon();
 
   /// Makes what was committed with Sync::kNo durable. Waits for a commit that is being written.
   Result<void> sync_log();

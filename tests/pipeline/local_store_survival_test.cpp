@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "storage/internal/collection_families.h"
 #include "tests/pipeline/child_process.h"
 #include "tests/pipeline/local_store_fixture.h"
 #include "tests/pipeline/store_script.h"
@@ -191,7 +192,11 @@ TEST_F(LocalStoreSurvival, AFlippedByteIsNamedWithItsFileAndTheRestStaysReadable
     EXPECT_THAT(difference, AllOf(HasSubstr("Corruption"), HasSubstr(name)));
     EXPECT_GT((*store)->count().value(), 0U);
     UpsertPoint fresh = point(1'000'000, script::vector_of(1, kDim));
-    EXPECT_TRUE((*store)->write({fresh}));
+    // A compaction may have come upon the damage: then writing is refused, with the file's name.
+    if (const auto written = (*store)->write({fresh}); !written) {
+      EXPECT_EQ(written.error().code, StatusCode::kCorruption);
+      EXPECT_THAT(written.error().message, HasSubstr(name));
+    }
   }
   EXPECT_GE(num_refused, 1U);      // slots
   EXPECT_GE(num_partly_read, 4U);  // ids, vectors, payload, sources
@@ -207,6 +212,31 @@ TEST_F(LocalStoreSurvival, AStrangeCurrentFileIsCorruption) {
     const auto store = folder_->open_collection("c");
     ASSERT_FALSE(store);
     EXPECT_THAT(store.error().message, HasSubstr(data()));
+    folder_.reset();
+  }
+}
+
+TEST_F(LocalStoreSurvival, ALostRecordIsNoticedThoughNoByteIsDamaged) {
+  write_commits(30);
+  {
+    const auto budget = storage::SharedBudget::create({1 << 20, 1 << 20});
+    const auto database =
+        storage::RocksDatabase::open(data() + "/collections/c/db", storage::OpenMode::kWrite,
+                                     storage::collection_families(), budget);
+    ASSERT_TRUE(database) << database.error().message;
+    rocksdb::DB& db = (*database)->db();
+    const std::unique_ptr<rocksdb::Iterator> slots(
+        db.NewIterator({}, (*database)->family(storage::kSlots)));
+    slots->SeekToFirst();
+    ASSERT_TRUE(slots->Valid());
+    ASSERT_TRUE(db.Delete({}, (*database)->family(storage::kSlots), slots->key()).ok());
+  }
+  for (const Access access : {Access::kWrite, Access::kRead}) {
+    folder_ = DataFolder::open(data(), access, {}, pool_).value();
+    const auto store = folder_->open_collection("c");
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, StatusCode::kCorruption);
+    EXPECT_THAT(store.error().message, AllOf(HasSubstr("\"c\""), HasSubstr("commit 30")));
     folder_.reset();
   }
 }

@@ -7,6 +7,8 @@ foreach(name IN ITEMS local_store local_store_sources local_store_model local_st
         local_store_readers local_store_survival data_folder)
   sightline_add_test(${name}_test LABELS pipeline LINK sightline::pipeline)
 endforeach()
+# Changes a database behind the store's back.
+target_link_libraries(local_store_survival_test PRIVATE sightline_rocksdb)
 foreach(name IN ITEMS local_store_readers local_store_survival data_folder)
   target_compile_definitions(${name}_test PRIVATE
                              SIGHTLINE_STORE_PROCESS="$<TARGET_FILE:store_process>")

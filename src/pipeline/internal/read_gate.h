@@ -1,10 +1,10 @@
 // pipeline/internal/read_gate.h: many reads, or one change of what they read from.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <utility>
+
+#include "core/mutex.h"
 
 namespace sightline::pipeline {
 
@@ -28,8 +28,8 @@ class ReadGate {
   };
 
   Pass enter() {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return !changing_; });
+    const MutexLock lock(mutex_);
+    while (changing_) wake_.wait(mutex_);
     ++num_reads_;
     return Pass(*this);
   }
@@ -38,8 +38,8 @@ class ReadGate {
   template <typename Change>
   auto change(Change&& change) {
     {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return !changing_ && num_reads_ == 0; });
+      const MutexLock lock(mutex_);
+      while (changing_ || num_reads_ > 0) wake_.wait(mutex_);
       changing_ = true;
     }
     const Opened opened{*this};
@@ -51,7 +51,7 @@ class ReadGate {
     ReadGate& gate;
     ~Opened() {
       {
-        const std::lock_guard lock(gate.mutex_);
+        const MutexLock lock(gate.mutex_);
         gate.changing_ = false;
       }
       gate.wake_.notify_all();
@@ -60,16 +60,16 @@ class ReadGate {
 
   void leave() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (--num_reads_ != 0) return;
     }
     wake_.notify_all();
   }
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::size_t num_reads_ = 0;
-  bool changing_ = false;
+  Mutex mutex_;
+  CondVar wake_;
+  std::size_t num_reads_ GUARDED_BY(mutex_) = 0;
+  bool changing_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sightline::pipeline
