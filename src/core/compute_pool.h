@@ -6,7 +6,8 @@
 // already finishes. Order within either kind is by Priority, then arrival.
 //
 // Wide is for latency, where one answer is waited for. Many independent batches (ingest) go through
-// faster as short tasks, one batch on each worker: docs/decisions/0002-wide-units.md has the figures.
+// faster as short tasks, one batch on each worker: docs/decisions/0002-wide-units.md has the
+// figures.
 #pragma once
 
 #include <cstddef>
