@@ -42,10 +42,10 @@ format-check:  ## Fail if `make format` would change a file.
 	$(SOURCES) | xargs clang-format --dry-run -Werror
 
 lint:  ## Check names and common mistakes with clang-tidy.
-	scripts/setup --tests --lint
-	cmake --preset test -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
-	git ls-files '*.cpp' | grep -v '^tests/fuzz/' | \
-	  xargs -P $(JOBS) -n 1 clang-tidy -quiet -p build/lint --warnings-as-errors='*'
+	scripts/setup --tests --lint --bench
+	cmake --preset test -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
+	  -DSIGHTLINE_BENCHMARKS=ON
+	scripts/lint -j $(JOBS)
 
 sanitize:  ## Build and run the tests with AddressSanitizer and UBSan.
 	scripts/setup --tests
