@@ -1,7 +1,9 @@
 // apps/interrupt.h: Ctrl-C for jobs that want to end in good order.
 #pragma once
 
-#include <atomic>
+#include <signal.h>
+
+#include <array>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -9,8 +11,9 @@
 namespace sightline::apps {
 
 /// While it lives, the first SIGINT or SIGTERM prints `notice` on stderr and requests a stop; the
-/// second ends the process at once with code 130 (what was acknowledged is on disk).
-/// Create it before other threads start: they inherit its signal mask.
+/// second ends the process at once with code 130 (what was acknowledged is on disk). Holds for
+/// signals that were ignored before, too: shells start background jobs that way.
+/// Thread-safety: one watch at a time; token() and interrupted() from any thread.
 class InterruptWatch {
  public:
   explicit InterruptWatch(std::string notice);
@@ -26,7 +29,7 @@ class InterruptWatch {
 
   std::string notice_;
   std::stop_source stop_;
-  std::atomic<bool> done_{false};
+  std::array<struct sigaction, 2> before_{};
   std::thread thread_;
 };
 
