@@ -132,8 +132,7 @@ void ingest_run(benchmark::State& state, ModelShape shape) {
   state.counters["facts_ms"] = cost.facts * 1e3;
   state.counters["cpu_ms"] = cpu_seconds * 1e3 / static_cast<double>(num_pictures) /
                              static_cast<double>(state.iterations());
-  for (const auto& [stage, stage_seconds] : report.stages)
-    state.counters[stage] = stage_seconds;
+  for (const auto& [stage, stage_seconds] : report.stages) state.counters[stage] = stage_seconds;
   state.counters["busy"] = rate * cost.core() / cores;
   state.counters["busy_all"] = rate * (cost.core() + cost.facts) / cores;
 }

@@ -51,22 +51,22 @@ struct CollectionInfo {
   std::string name;
   CollectionConfig config;
   std::uint64_t num_points = 0;
-  std::uint64_t num_sources = 0;        ///< Records in `sources`, skipped ones included.
-  std::uint64_t commit_number = 0;      ///< Of the last commit visible to this handle.
+  std::uint64_t num_sources = 0;    ///< Records in `sources`, skipped ones included.
+  std::uint64_t commit_number = 0;  ///< Of the last commit visible to this handle.
   std::uint64_t disk_bytes = 0;
-  std::uint64_t memory_bytes = 0;       ///< Vectors and indexes in this process.
+  std::uint64_t memory_bytes = 0;  ///< Vectors and indexes in this process.
 };
 
 /// What ingest knows of a source; key is `uri`.
 struct SourceRecord {
   std::string uri;
-  std::uint64_t size = 0;      ///< bytes
-  std::int64_t mtime_ns = 0;   ///< Of the file (for a tar member: of the tar).
-  std::string content_hash;    ///< "sha256:HEX", empty if never read
-  std::string payload_hash;    ///< Checksum of the manifest's columns, empty without.
-  std::optional<PointId> id;   ///< The point; absent for a skipped source.
-  std::string skip_reason;     ///< Short key ("corrupt"); empty for an indexed one.
-  std::string skip_message;    ///< The full sentence.
+  std::uint64_t size = 0;     ///< bytes
+  std::int64_t mtime_ns = 0;  ///< Of the file (for a tar member: of the tar).
+  std::string content_hash;   ///< "sha256:HEX", empty if never read
+  std::string payload_hash;   ///< Checksum of the manifest's columns, empty without.
+  std::optional<PointId> id;  ///< The point; absent for a skipped source.
+  std::string skip_reason;    ///< Short key ("corrupt"); empty for an indexed one.
+  std::string skip_message;   ///< The full sentence.
 };
 
 /// Vectors by name. `values` has the dim of the name; kCosine rows are normalised by the store.
@@ -75,15 +75,16 @@ struct NamedVector {
   std::vector<float> values;
 };
 
-/// Inserts the point or replaces it whole (vectors it does not name are dropped, as is its payload).
+/// Inserts the point or replaces it whole (vectors it does not name are dropped, as is its
+/// payload).
 struct UpsertPoint {
   PointId id;
   std::vector<NamedVector> vectors;
   Json payload = Json::object();
   std::string thumbnail;  ///< JPEG bytes for `blobs`; empty: none.
 };
-/// Replaces the payload of an existing point, keeping vectors and thumbnail; `_image` is kept unless
-/// the new payload has one. A missing point is not an error.
+/// Replaces the payload of an existing point, keeping vectors and thumbnail; `_image` is kept
+/// unless the new payload has one. A missing point is not an error.
 struct OverwritePayload {
   PointId id;
   Json payload = Json::object();
@@ -108,9 +109,9 @@ struct WriteSummary {
 
 struct SearchRequest {
   std::string vector_name;
-  std::vector<float> vector;  ///< dim floats; for kCosine it is normalised by the store.
-  std::size_t top_k = 10;     ///< 1..10'000
-  std::size_t offset = 0;     ///< Hits left out at the top.
+  std::vector<float> vector;             ///< dim floats; for kCosine it is normalised by the store.
+  std::size_t top_k = 10;                ///< 1..10'000
+  std::size_t offset = 0;                ///< Hits left out at the top.
   std::optional<float> score_threshold;  ///< Hits of lower score are left out.
   std::vector<PointId> exclude;          ///< Points left out (the one asked "like").
   bool with_payload = true;
@@ -169,8 +170,8 @@ class CollectionStore {
   virtual Result<std::optional<PointId>> find_content(std::string_view content_hash) const = 0;
   /// Calls `visit` for every source whose URI starts with `prefix`, in order of URI, until it
   /// returns false. Reads one snapshot.
-  virtual Result<void> visit_sources(std::string_view prefix,
-                                     const std::function<bool(const SourceRecord&)>& visit) const = 0;
+  virtual Result<void> visit_sources(
+      std::string_view prefix, const std::function<bool(const SourceRecord&)>& visit) const = 0;
 
   /// Readers beside a writer: sees what has been committed until now. Does nothing for the writer.
   virtual Result<void> catch_up() = 0;

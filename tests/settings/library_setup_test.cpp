@@ -67,7 +67,7 @@ TEST(SetUpProcess, OpenMpThreadsSleepWhileTheyWait) {
   constexpr int kRounds = 50;
   pool.run_wide(Priority::kDecode, widths);
   std::this_thread::sleep_for(std::chrono::milliseconds(200));  // OpenBLAS's threads go to sleep
-  const std::clock_t before = std::clock();  // CPU time of all threads
+  const std::clock_t before = std::clock();                     // CPU time of all threads
   for (int i = 0; i < kRounds; ++i) {
     pool.run_wide(Priority::kDecode, widths);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
