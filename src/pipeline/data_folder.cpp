@@ -173,29 +173,33 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(remove_folder(folder));
     SIGHTLINE_TRY_DO(make_folders(folder));
     SIGHTLINE_TRY_DO(sync_folder(folder.parent_path()));
-    SIGHTLINE_TRY(auto store, adopt_store(name, [&] {
-                    return storage::CollectionDb::create(folder / "db", config_to_json(config),
-                                                         budget_);
-                  }));
+    SIGHTLINE_TRY(auto db,
+                  storage::CollectionDb::create(folder / "db", config_to_json(config), budget_));
     SIGHTLINE_TRY_DO(sync_folder(folder));
-    return store;
+    return adopt_store(name, std::move(db));
   }
 
   Result<std::shared_ptr<CollectionStore>> open_store(std::string_view name) REQUIRES(mutex_) {
-    return adopt_store(name, [path = collection_folder(name) / "db", budget = budget_,
-                              mode = access_ == Access::kWrite ? storage::OpenMode::kWrite
-                                                               : storage::OpenMode::kRead] {
-      return storage::CollectionDb::open(path, mode, budget);
-    });
+    SIGHTLINE_TRY(auto db, opener(name)());
+    return adopt_store(name, std::move(db));
   }
 
   Result<std::shared_ptr<CollectionStore>> adopt_store(std::string_view name,
-                                                       LocalStore::OpenDb open_db)
+                                                       std::unique_ptr<storage::CollectionDb> db)
       REQUIRES(mutex_) {
-    SIGHTLINE_TRY(std::shared_ptr<LocalStore> store,
-                  LocalStore::open(std::string(name), std::move(open_db), options_, pool_));
+    SIGHTLINE_TRY(
+        std::shared_ptr<LocalStore> store,
+        LocalStore::open(std::string(name), std::move(db), opener(name), options_, pool_));
     open_[std::string(name)] = store;
     return std::shared_ptr<CollectionStore>(std::move(store));
+  }
+
+  LocalStore::OpenDb opener(std::string_view name) const {
+    return
+        [path = collection_folder(name) / "db", budget = budget_,
+         mode = access_ == Access::kWrite ? storage::OpenMode::kWrite : storage::OpenMode::kRead] {
+          return storage::CollectionDb::open(path, mode, budget);
+        };
   }
 
   Result<void> finish_removal(std::string_view name) {

@@ -16,6 +16,8 @@ constexpr std::size_t kMaxTopK = 10'000;
 // How often a reader looks again when it has caught the writer in the middle of its files.
 constexpr int kCatchUpTries = 100;
 constexpr std::chrono::milliseconds kCatchUpPause{10};
+// How long a write waits for reads to end before the database is opened again.
+constexpr std::chrono::milliseconds kReopenPatience{5'000};
 
 SourceRecord to_record(const storage::SourceRow& row) {
   SourceRecord record;
@@ -34,15 +36,13 @@ SourceRecord to_record(const storage::SourceRow& row) {
 
 // --- opening and closing -------------------------------------------------------------------------
 
-Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string name, OpenDb open_db,
-                                                     const StoreOptions& options,
+Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string name,
+                                                     std::unique_ptr<storage::CollectionDb> db,
+                                                     OpenDb open_db, const StoreOptions& options,
                                                      ComputePool& pool) {
   std::shared_ptr<LocalStore> store(
       new LocalStore(std::move(name), std::move(open_db), options, pool));
-  SIGHTLINE_TRY_DO(store->start_over());
-  if (store->db_->is_writer()) {
-    SIGHTLINE_TRY(store->writer_, storage::CollectionWriter::create(*store->db_));
-  }
+  SIGHTLINE_TRY_DO(store->start(std::move(db)));
   store->start_syncing();
   return store;
 }
@@ -57,6 +57,7 @@ void LocalStore::close() {
       if (!synced) log_warning("storage", synced.error().message);
     }
     closed_ = true;
+    not_open_.reset();
     set_view(nullptr);  // its snapshot must go before the database
     writer_.reset();
     index_.reset();
@@ -64,13 +65,45 @@ void LocalStore::close() {
   });
 }
 
+Result<void> LocalStore::start(std::unique_ptr<storage::CollectionDb> db) {
+  db_ = std::move(db);
+  SIGHTLINE_TRY(config_, config_from_json(db_->config()));
+  // Rows that a writer has in memory stay; load() adds and ends what differs.
+  if (!index_ || !db_->is_writer()) index_ = std::make_shared<LocalIndex>(name_, config_);
+  if (db_->is_writer()) {
+    SIGHTLINE_TRY(writer_, storage::CollectionWriter::create(*db_));
+  }
+  return load();
+}
+
 Result<void> LocalStore::start_over() {
   set_view(nullptr);
+  writer_.reset();
   db_.reset();
-  SIGHTLINE_TRY(db_, open_db_());
-  SIGHTLINE_TRY(config_, config_from_json(db_->config()));
-  index_ = std::make_shared<LocalIndex>(name_, config_);
-  return load();
+  not_open_.reset();
+  auto db = open_db_();
+  auto started = db ? start(*std::move(db)) : Result<void>(db.error());
+  if (!started) {
+    set_view(nullptr);
+    writer_.reset();
+    db_.reset();
+    not_open_ = started.error().with_context("collection \"" + name_ + "\" could not be reopened");
+  }
+  return started;
+}
+
+Result<void> LocalStore::reopen_after_failure() {
+  const auto reopened = gate_.change_within(kReopenPatience, [this]() -> Result<void> {
+    if (!must_reopen_ || closed_) return {};
+    // Without room reading goes on as it is.
+    if (db_) SIGHTLINE_TRY_DO(db_->check_room_to_reopen());
+    SIGHTLINE_TRY_DO(start_over());
+    must_reopen_ = false;
+    return {};
+  });
+  if (reopened) return *reopened;
+  return failed_precondition("collection \"" + name_ +
+                             "\" must be opened again after a failed write, and is being read");
 }
 
 Result<void> LocalStore::load() {
@@ -113,7 +146,9 @@ void LocalStore::set_view(std::shared_ptr<const View> view) {
 
 Result<LocalStore::Reading> LocalStore::begin_read() const {
   Reading reading{gate_.enter(), view()};
-  if (!reading.view) return not_found("collection \"" + name_ + "\" was deleted");
+  if (!reading.view) {
+    return not_open_ ? *not_open_ : not_found("collection \"" + name_ + "\" was deleted");
+  }
   return reading;
 }
 

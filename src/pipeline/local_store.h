@@ -7,11 +7,13 @@
 // (DESIGN.md, "Isolation").
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -32,13 +34,15 @@ namespace sightline::pipeline {
 /// not be called from a visitor.
 class LocalStore final : public CollectionStore {
  public:
-  /// Opens the database; for a reader that has to start over, again.
+  /// Opens the database again: for a reader that has to start over, for a writer after a failure.
   using OpenDb = std::function<Result<std::unique_ptr<storage::CollectionDb>>()>;
 
-  /// Opens the database with `open_db` and builds the shards from it. `pool` runs scans and
-  /// outlives the store.
-  static Result<std::shared_ptr<LocalStore>> open(std::string name, OpenDb open_db,
-                                                  const StoreOptions& options, ComputePool& pool);
+  /// Takes an open database and builds the shards from it. `pool` runs scans and outlives the
+  /// store.
+  static Result<std::shared_ptr<LocalStore>> open(std::string name,
+                                                  std::unique_ptr<storage::CollectionDb> db,
+                                                  OpenDb open_db, const StoreOptions& options,
+                                                  ComputePool& pool);
   ~LocalStore() override;
 
   Result<CollectionInfo> info() const override;
@@ -87,7 +91,9 @@ class LocalStore final : public CollectionStore {
 
   // local_store.cpp
   Result<void> load();
+  Result<void> start(std::unique_ptr<storage::CollectionDb> db);
   Result<void> start_over();
+  Result<void> reopen_after_failure();
   Result<void> publish();
   std::shared_ptr<const View> view() const;
   void set_view(std::shared_ptr<const View> view);
@@ -116,6 +122,8 @@ class LocalStore final : public CollectionStore {
   CollectionConfig config_;
   std::shared_ptr<LocalIndex> index_;
   bool closed_ = false;
+  std::optional<Status> not_open_;  // why db_ is null though the store is not closed
+  std::atomic<bool> must_reopen_{false};
 
   mutable Mutex view_mutex_;  // held for the moment of a copy
   std::shared_ptr<const View> view_ GUARDED_BY(view_mutex_);

@@ -115,6 +115,7 @@ Result<std::vector<storage::Operation>> LocalStore::resolve(std::vector<WriteOp>
 }
 
 Result<WriteSummary> LocalStore::write(std::vector<WriteOp> ops) {
+  if (must_reopen_) SIGHTLINE_TRY_DO(reopen_after_failure());
   SIGHTLINE_TRY(const Reading open, begin_read());
   if (!writer_) return failed_precondition("collection \"" + name_ + "\" was opened for reading");
   if (ops.empty()) return WriteSummary{open->version, 0, 0, 0};
@@ -175,8 +176,12 @@ void LocalStore::commit_group(const std::vector<PendingWrite*>& group) {
 
 Result<void> LocalStore::commit_added() {
   const bool sync = options_.durability == Durability::kSync;
-  SIGHTLINE_TRY(const auto effects,
-                writer_->commit(sync ? storage::Sync::kYes : storage::Sync::kNo));
+  auto written = writer_->commit(sync ? storage::Sync::kYes : storage::Sync::kNo);
+  if (!written) {
+    // A full disk may have room again. What is corrupt stays so: every write says it.
+    if (written.error().code != StatusCode::kCorruption) must_reopen_ = true;
+    return std::move(written).error();
+  }
   if (!sync) {
     const MutexLock lock(sync_mutex_);
     unsynced_ = true;
@@ -187,7 +192,7 @@ Result<void> LocalStore::commit_added() {
   if (was_behind) {
     SIGHTLINE_TRY_DO(load());
   } else {
-    index_->apply(effects);
+    index_->apply(*written);
     SIGHTLINE_TRY_DO(publish());
   }
   index_is_behind_ = false;
@@ -220,6 +225,8 @@ void LocalStore::sync_loop() {
       if (closing_) return;  // close() syncs.
       unsynced_ = false;
     }
+    const auto open = begin_read();
+    if (!open || must_reopen_) continue;
     const auto synced = writer_->sync_log();
     if (!synced) log_warning("storage", "collection \"" + name_ + "\": " + synced.error().message);
   }

@@ -8,6 +8,8 @@
 namespace sightline::storage {
 namespace {
 
+constexpr std::uint64_t kRoomForNewFiles = std::uint64_t{1} << 20;
+
 const rocksdb::Snapshot* raw(const CollectionSnapshot& snapshot) {
   return static_cast<const RocksSnapshot&>(snapshot).get();
 }
@@ -283,6 +285,23 @@ Result<void> CollectionDb::visit_sources(const CollectionSnapshot& at, std::stri
                 SIGHTLINE_TRY(const SourceRow source, decode_source(key, value));
                 return visit(source);
               });
+}
+
+Result<void> CollectionDb::check_room_to_reopen() const {
+  // Opening writes what the logs hold as tables, and begins a new log and a new list of tables.
+  std::uint64_t needed = kRoomForNewFiles;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(database_->path(), error)) {
+    if (entry.path().extension() != ".log") continue;
+    const auto size = entry.file_size(error);
+    if (!error) needed += size;
+  }
+  const auto space = std::filesystem::space(database_->path(), error);
+  if (error || space.available >= needed) return {};
+  return Status{StatusCode::kResourceExhausted,
+                "disk full: " + database_->path().string() + " has " +
+                    std::to_string(space.available >> 20) + " MiB free; writing goes on with " +
+                    std::to_string((needed >> 20) + 1) + " MiB"};
 }
 
 std::uint64_t CollectionDb::disk_bytes() const {

@@ -102,6 +102,9 @@ class CollectionDb {
   Result<void> visit_sources(const CollectionSnapshot& at, std::string_view prefix,
                              const std::function<bool(const SourceRow&)>& visit) const;
 
+  /// Room on the disk for what opening again writes. kResourceExhausted says what is missing.
+  Result<void> check_room_to_reopen() const;
+
   std::uint64_t disk_bytes() const;
   std::uint64_t memory_bytes() const;  ///< Memtables and table readers, without the shared cache.
 

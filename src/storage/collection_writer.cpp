@@ -2,13 +2,13 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "core/mutex.h"
 #include "storage/internal/collection_families.h"
 
 namespace sightline::storage {
-
 class CollectionWriter::Impl {
  public:
   Impl(RocksDatabase& database, const CollectionCounters& counters)
@@ -57,11 +57,8 @@ class CollectionWriter::Impl {
   Result<void> sync_log() {
     const MutexLock lock(log_mutex_);
     // Syncing a log that a write has failed on ends the process (an assertion of RocksDB's).
-    if (must_resume_) {
-      return Status{
-          StatusCode::kIoError,
-          database_.path().string() + ": the log cannot be synced: an earlier write failed"};
-    }
+    if (failure_)
+      return failure_->with_context("the log cannot be synced; an earlier write failed");
     const rocksdb::Status status = database_.db().FlushWAL(/*sync=*/true);
     if (!status.ok()) return database_.status_of(status);
     return {};
@@ -79,21 +76,11 @@ class CollectionWriter::Impl {
     rocksdb::WriteOptions options;
     options.sync = sync == Sync::kYes;
     const MutexLock lock(log_mutex_);
-    if (must_resume_) SIGHTLINE_TRY_DO(resume());
+    if (failure_) return *failure_;
     const rocksdb::Status status = database_.db().Write(options, batch_.GetWriteBatch());
     if (status.ok()) return {};
-    must_resume_ = true;
-    return database_.status_of(status);
-  }
-
-  /// After a failure (a full disk) RocksDB refuses writes until it was told to go on. Going on
-  /// flushes all tables and begins a new log, so nothing of the failed batch can come back; until
-  /// that has worked no other batch is written.
-  Result<void> resume() REQUIRES(log_mutex_) {
-    const rocksdb::Status resumed = database_.db().Resume();
-    if (!resumed.ok()) return database_.status_of(resumed);
-    must_resume_ = false;
-    return {};
+    failure_ = database_.status_of(status);
+    return *failure_;
   }
 
   // --- the batch over the database ---------------------------------------------------------------
@@ -336,7 +323,7 @@ class CollectionWriter::Impl {
   std::vector<RowEffect> effects_;
   // Held while the log is written or synced.
   Mutex log_mutex_;
-  bool must_resume_ GUARDED_BY(log_mutex_) = false;
+  std::optional<Status> failure_ GUARDED_BY(log_mutex_);
   // Of the request that is being resolved.
   RequestOutcome outcome_;
   std::map<PointId, std::string> ties_;  // point -> URI of the source put for it

@@ -80,8 +80,9 @@ class CollectionWriter {
   /// Resolves one request into the group. A request that fails leaves the group as it was.
   /// errors  kInvalidArgument: a source tied to a point that does not exist; kCorruption, kIoError.
   Result<RequestOutcome> add(std::vector<Operation>& operations);
-  /// Writes the group. On success hands over what the indexes have to learn. On failure nothing of
-  /// the group is stored.
+  /// Writes the group. On success hands over what the indexes have to learn. After a failure it is
+  /// open whether the group is stored (whole or not at all): the writer takes nothing more, and the
+  /// database must be opened again, which settles it.
   Result<std::vector<RowEffect>> commit(Sync sync);
   /// Forgets the group.
   void abandon();

@@ -27,8 +27,8 @@ class NullLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-/// RocksDB goes on by itself after a full disk once 32 MB are free per column family; the committer
-/// asks it to at the next write instead.
+/// RocksDB goes on by itself after a full disk once 32 MB are free per column family; whoever
+/// writes opens the database again instead.
 class NoSelfRecovery final : public rocksdb::EventListener {
  public:
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,

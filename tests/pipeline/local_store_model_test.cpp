@@ -38,7 +38,7 @@ class Model {
       payload["_image"] = found->second.payload["_image"];
     found->second.payload = payload;
   }
-  void erase(const PointId& id) {
+  void erase(PointId id) {  // A copy: `id` may lie in what is erased.
     const auto found = points.find(id);
     if (found == points.end()) return;
     if (!found->second.uri.empty()) sources.erase(found->second.uri);

@@ -4,7 +4,7 @@ set_target_properties(store_process PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 target_link_libraries(store_process PRIVATE sightline::pipeline sightline::warnings)
 
 foreach(name IN ITEMS local_store local_store_sources local_store_model local_store_threads
-        local_store_readers local_store_survival data_folder)
+        local_store_readers local_store_survival data_folder read_gate)
   sightline_add_test(${name}_test LABELS pipeline LINK sightline::pipeline)
 endforeach()
 # Changes a database behind the store's back.

@@ -1,7 +1,10 @@
 // pipeline/internal/read_gate.h: many reads, or one change of what they read from.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "core/mutex.h"
@@ -40,6 +43,23 @@ class ReadGate {
     {
       const MutexLock lock(mutex_);
       while (changing_ || num_reads_ > 0) wake_.wait(mutex_);
+      changing_ = true;
+    }
+    const Opened opened{*this};
+    return std::forward<Change>(change)();
+  }
+
+  /// As change(), but gives up with nullopt when reads have not ended within `time`: for threads
+  /// that may hold a Pass.
+  template <typename Change>
+  auto change_within(std::chrono::milliseconds time, Change&& change)
+      -> std::optional<std::invoke_result_t<Change>> {
+    {
+      const MutexLock lock(mutex_);
+      const auto end = std::chrono::steady_clock::now() + time;
+      while (changing_ || num_reads_ > 0) {
+        if (!wake_.wait_until(mutex_, end)) return std::nullopt;
+      }
       changing_ = true;
     }
     const Opened opened{*this};
