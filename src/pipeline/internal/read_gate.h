@@ -11,9 +11,10 @@
 
 namespace sightline::pipeline {
 
-/// A shared lock that a thread may take again while it holds it (a visitor that reads); so a change
-/// waits for reads, and new reads wait for a change only while it runs.
-/// Thread-safety: all methods may be called from any thread.
+/// A shared lock that a thread may take again while it holds it (a visitor that reads). A change
+/// waits for reads; new reads wait for a running change, and step aside for a waiting one for a
+/// moment only, since they may be part of the read it waits for. Thread-safety: all methods may be
+/// called from any thread.
 class ReadGate {
  public:
   /// Held while a read goes on. Movable.
@@ -32,7 +33,14 @@ class ReadGate {
 
   Pass enter() {
     const MutexLock lock(mutex_);
-    while (changing_) wake_.wait(mutex_);
+    const auto end = std::chrono::steady_clock::now() + kCourtesy;
+    while (changing_ || (num_waiting_ > 0 && std::chrono::steady_clock::now() < end)) {
+      if (changing_) {
+        wake_.wait(mutex_);
+      } else {
+        wake_.wait_until(mutex_, end);
+      }
+    }
     ++num_reads_;
     return Pass(*this);
   }
@@ -42,7 +50,9 @@ class ReadGate {
   auto change(Change&& change) {
     {
       const MutexLock lock(mutex_);
+      ++num_waiting_;
       while (changing_ || num_reads_ > 0) wake_.wait(mutex_);
+      --num_waiting_;
       changing_ = true;
     }
     const Opened opened{*this};
@@ -57,9 +67,11 @@ class ReadGate {
     {
       const MutexLock lock(mutex_);
       const auto end = std::chrono::steady_clock::now() + time;
-      while (changing_ || num_reads_ > 0) {
-        if (!wake_.wait_until(mutex_, end)) return std::nullopt;
-      }
+      ++num_waiting_;
+      bool in_time = true;
+      while (in_time && (changing_ || num_reads_ > 0)) in_time = wake_.wait_until(mutex_, end);
+      --num_waiting_;
+      if (changing_ || num_reads_ > 0) return std::nullopt;
       changing_ = true;
     }
     const Opened opened{*this};
@@ -86,8 +98,11 @@ class ReadGate {
     wake_.notify_all();
   }
 
+  static constexpr std::chrono::milliseconds kCourtesy{100};
+
   Mutex mutex_;
   CondVar wake_;
+  std::size_t num_waiting_ GUARDED_BY(mutex_) = 0;  // changes
   std::size_t num_reads_ GUARDED_BY(mutex_) = 0;
   bool changing_ GUARDED_BY(mutex_) = false;
 };
