@@ -75,8 +75,8 @@ struct NamedVector {
   std::vector<float> values;
 };
 
-/// Inserts the point or replaces it whole (vectors it does not name are dropped, as is its
-/// payload).
+/// Inserts the point or replaces it whole: vectors it does not name are dropped, as are its payload
+/// and its source record, unless the same write() puts that source for the point, before or after.
 struct UpsertPoint {
   PointId id;
   std::vector<NamedVector> vectors;
@@ -93,6 +93,9 @@ struct OverwritePayload {
 struct DeletePoint {
   PointId id;
 };
+/// Inserts or replaces the record. With an id the source belongs to that point, which must exist at
+/// the end of the write(); a record that the point had under another URI goes. Without one, a point
+/// that had this source stays, without a source.
 struct PutSource {
   SourceRecord source;
 };
@@ -174,6 +177,8 @@ class CollectionStore {
       std::string_view prefix, const std::function<bool(const SourceRecord&)>& visit) const = 0;
 
   /// Readers beside a writer: sees what has been committed until now. Does nothing for the writer.
+  /// Waits for running reads: not to be called from a visitor. kNotFound: the collection was
+  /// deleted.
   virtual Result<void> catch_up() = 0;
   /// Makes everything acknowledged durable (matters with durability `interval`).
   virtual Result<void> flush() = 0;

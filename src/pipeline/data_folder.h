@@ -4,6 +4,8 @@
 //   DIR/catalog/                 RocksDB: collections, aliases, keys
 //   DIR/collections/NAME/db/     RocksDB of one collection
 //   DIR/collections/NAME/{shards,uploads}/, skipped.jsonl
+//   DIR/collections/trash:N/     on its way out
+// Byte by byte: docs/storage_format.md.
 #pragma once
 
 #include <cstdint>
