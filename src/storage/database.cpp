@@ -206,6 +206,9 @@ Result<void> RocksDatabase::open_once() {
     return failure;
   }
   if (is_secondary_) {
+    // The folder is for RocksDB's log file alone, which is off: gone at once, it outlives no kill.
+    std::error_code ignored;
+    std::filesystem::remove(secondary_folder_, ignored);
     const rocksdb::Status caught_up = db_->TryCatchUpWithPrimary();
     if (!caught_up.ok()) return status_of(caught_up);
   }

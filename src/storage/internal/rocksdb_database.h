@@ -32,8 +32,8 @@ struct ColumnFamily {
 /// Thread-safety: as RocksDB's; catch_up() must not run beside other calls.
 class RocksDatabase {
  public:
-  /// `families` besides RocksDB's "default". kRead: a secondary instance (its own log lies in
-  /// TMPDIR and is removed at the end); on read-only media, or without a usable TMPDIR, a read-only
+  /// `families` besides RocksDB's "default". kRead: a secondary instance (its own folder lies in
+  /// TMPDIR and is removed once open); on read-only media, or without a usable TMPDIR, a read-only
   /// one. Waits a moment for files that the writer is replacing.
   /// errors  kNotFound; kFailedPrecondition: column families of a newer version; kCorruption ...
   static Result<std::unique_ptr<RocksDatabase>> open(const std::filesystem::path& path,
