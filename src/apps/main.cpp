@@ -51,6 +51,9 @@ int main(int argc, char** argv) {
   add_embed_command(line);
   add_similarity_command(line);
   const int code = line.run(argc, argv);
+#ifdef __SANITIZE_ADDRESS__
+  return code;  // leaks are looked for on the way out
+#endif
   // Everything of ours has ended with its command. What is left are the libraries' destructors:
   // with little memory OpenBLAS waits there for a thread that never comes (seen with ulimit -v).
   std::fflush(nullptr);
