@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <system_error>
 #include <thread>
 
@@ -18,6 +19,9 @@ namespace {
 // A secondary instance may meet a file that the writer has just replaced.
 constexpr int kOpenTries = 20;
 constexpr std::chrono::milliseconds kOpenPause{25};
+constexpr std::chrono::seconds kCatchUpPatience{2};
+
+constexpr const char* kWriterTooQuick = "another process writes faster than can be followed: ";
 
 /// RocksDB's own log file would end the process (an assertion in the distribution's build) once the
 /// disk is full; a reader may not write one at all.
@@ -89,6 +93,17 @@ Result<std::pair<std::uint64_t, std::uint64_t>> identity_of(const std::filesyste
   return std::pair<std::uint64_t, std::uint64_t>(facts.st_dev, facts.st_ino);
 }
 
+/// The manifest's name and size (0 if it cannot be read: RocksDB says why). Equal before and after
+/// something means that the writer added no table and removed no file meanwhile.
+std::pair<std::string, std::uintmax_t> manifest_state(const std::filesystem::path& folder) {
+  std::pair<std::string, std::uintmax_t> state;
+  std::ifstream(folder / "CURRENT") >> state.first;
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(folder / state.first, error);
+  if (!error) state.second = size;
+  return state;
+}
+
 Result<std::filesystem::path> make_secondary_folder() {
   std::error_code error;
   auto base = std::filesystem::temp_directory_path(error);
@@ -148,6 +163,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
 Result<void> RocksDatabase::open_with_retries() {
   for (int attempt = 1;; ++attempt) {
     auto opened = open_once();
+    if (opened && is_secondary_) opened = follow_writer();
     if (opened || attempt == kOpenTries || !is_current()) return opened;
     std::this_thread::sleep_for(kOpenPause);
   }
@@ -182,11 +198,13 @@ Result<void> RocksDatabase::open_once() {
 
   rocksdb::DB* db = nullptr;
   rocksdb::Status status;
+  std::pair<std::string, std::uintmax_t> manifest;
   if (mode_ != OpenMode::kRead) {
     status = rocksdb::DB::Open(options, path_.string(), descriptors, &handles_, &db);
   } else {
     // Noted before a file is opened: is_current() must not take a new folder for the old one.
     SIGHTLINE_TRY(folder_identity_, identity_of(path_));
+    manifest = manifest_state(path_);
     on_read_only_medium_ = access(path_.c_str(), W_OK) != 0 && errno == EROFS;
     if (!on_read_only_medium_) {
       auto log_folder = make_secondary_folder();
@@ -209,10 +227,24 @@ Result<void> RocksDatabase::open_once() {
     // The folder is for RocksDB's log file alone, which is off: gone at once, it outlives no kill.
     std::error_code ignored;
     std::filesystem::remove(secondary_folder_, ignored);
-    const rocksdb::Status caught_up = db_->TryCatchUpWithPrimary();
-    if (!caught_up.ok()) return status_of(caught_up);
+  } else if (mode_ == OpenMode::kRead) {
+    if (manifest_state(path_) != manifest) return io_error(kWriterTooQuick + path_.string());
   }
   return {};
+}
+
+// A secondary instance reads the manifest, then the log files. What the writer moves from a log
+// file into a table between the two, it sees in neither, but it does see what was written later.
+// The manifest grows before a file is removed, so if it did not grow nothing was missed.
+Result<void> RocksDatabase::follow_writer() {
+  const auto give_up = std::chrono::steady_clock::now() + kCatchUpPatience;
+  do {
+    const auto before = manifest_state(path_);
+    const rocksdb::Status caught_up = db_->TryCatchUpWithPrimary();
+    if (!caught_up.ok()) return status_of(caught_up);
+    if (manifest_state(path_) == before) return {};
+  } while (std::chrono::steady_clock::now() < give_up);
+  return io_error(kWriterTooQuick + path_.string());
 }
 
 void RocksDatabase::close() {
@@ -233,7 +265,7 @@ RocksDatabase::~RocksDatabase() { close(); }
 
 Result<void> RocksDatabase::catch_up() {
   if (is_writer() || on_read_only_medium_) return {};
-  if (is_secondary_ && db_ && db_->TryCatchUpWithPrimary().ok()) return {};
+  if (is_secondary_ && db_ && follow_writer()) return {};
   // A file it needed vanished, or it is a read-only instance: start over.
   return open_with_retries();
 }

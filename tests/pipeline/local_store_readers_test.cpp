@@ -49,6 +49,29 @@ class LocalStoreReaders : public testing::Test {
     return store ? *store : nullptr;
   }
 
+  /// Beside a writer: every state seen is one that the writer committed.
+  void check_states(std::chrono::seconds at_least) {
+    auto reader = open_reader();
+    ASSERT_NE(reader, nullptr);
+    std::uint64_t last_commit = 0, num_states = 0;
+    const auto end = std::chrono::steady_clock::now() + at_least;
+    while (std::chrono::steady_clock::now() < end || num_states <= 10) {
+      const auto caught_up = reader->catch_up();
+      ASSERT_TRUE(caught_up) << caught_up.error().message;
+      ASSERT_EQ(script::difference(*reader, kDim), "");
+      const std::uint64_t commit = reader->info()->commit_number;
+      ASSERT_GE(commit, last_commit);
+      num_states += commit > last_commit ? 1 : 0;
+      last_commit = commit;
+      if (num_states % 8 == 7) {  // A reader that begins at this moment.
+        reader = open_reader();
+        ASSERT_NE(reader, nullptr);
+        ASSERT_EQ(script::difference(*reader, kDim), "");
+        ASSERT_GE(reader->info()->commit_number, last_commit);
+      }
+    }
+  }
+
   testing_support::TempDir dir_;
   ComputePool pool_{{.num_threads = 1, .init_thread = {}, .set_width = {}}};
   std::unique_ptr<DataFolder> folder_;
@@ -62,26 +85,7 @@ TEST_F(LocalStoreReaders, SeeWholeCommitsWhileTheWriterWritesFlushesAndCompacts)
     while (!writer.read_line().empty()) {
     }
   });
-  auto reader = open_reader();
-  ASSERT_NE(reader, nullptr);
-  std::uint64_t last_commit = 0, num_states = 0;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
-  while (std::chrono::steady_clock::now() < end) {
-    const auto caught_up = reader->catch_up();
-    ASSERT_TRUE(caught_up) << caught_up.error().message;
-    ASSERT_EQ(script::difference(*reader, kDim), "");
-    const std::uint64_t commit = reader->info()->commit_number;
-    ASSERT_GE(commit, last_commit);
-    num_states += commit > last_commit ? 1 : 0;
-    last_commit = commit;
-    if (num_states % 8 == 7) {  // A reader that begins at this moment.
-      reader = open_reader();
-      ASSERT_NE(reader, nullptr);
-      ASSERT_EQ(script::difference(*reader, kDim), "");
-      ASSERT_GE(reader->info()->commit_number, last_commit);
-    }
-  }
-  EXPECT_GT(num_states, 10U);
+  check_states(std::chrono::seconds(4));
   writer.send(SIGKILL);
   drain.join();
 }

@@ -75,6 +75,7 @@ class RocksDatabase {
         budget_(std::move(budget)) {}
   Result<void> open_once();
   Result<void> open_with_retries();
+  Result<void> follow_writer();
   Result<void> check_families() const;
   void close();
 
