@@ -221,6 +221,7 @@ CLI::App& CommandLine::add_command(const Description& description, RunCommand ru
   CLI::App* command =
       (parent ? *parent : app_).add_subcommand(description.name, description.summary);
   command->footer("Examples:\n" + description.examples);
+  if (parent) parent->footer(parent->get_footer() + "\n" + description.examples);
   command->callback([this, run = std::move(run)] { chosen_ = run; });
   add_common_flags(*command);
   return *command;
@@ -229,6 +230,7 @@ CLI::App& CommandLine::add_command(const Description& description, RunCommand ru
 CLI::App& CommandLine::add_group(const std::string& name, const std::string& summary) {
   CLI::App* group = app_.add_subcommand(name, summary);
   group->require_subcommand(1);
+  group->footer("Examples:");  // add_command() adds those of each command
   add_common_flags(*group);
   return *group;
 }

@@ -28,10 +28,11 @@ Result<int> run_check(CommandContext& context, const std::string& model) {
                      escape_line(value_text(value)) + "\n";
     }
   }
-  const auto missing = report.find("missing");
-  if (missing != report.end() && missing->is_array() && !missing->empty()) {
-    context.complaint = folder.string() + ": cannot be loaded: " + std::to_string(missing->size()) +
-                        " weights are missing, the first is " + value_text(missing->front());
+  const Json& problems = report.at("problems");
+  if (!problems.empty()) {
+    context.complaint =
+        folder.string() + ": cannot be loaded: " + value_text(problems.front()) +
+        (problems.size() > 1 ? " (and " + std::to_string(problems.size() - 1) + " more)" : "");
   }
   return kExitOk;
 }
@@ -46,7 +47,7 @@ void add_model_command(CommandLine& line) {
        "  sightline model check ~/models/clip-vit-base-patch32\n"
        "  sightline model check embedded --json\n"
        "\n"
-       "Ends with code 1 if weights are missing; the report is printed all the same."},
+       "Ends with code 1 if the model could not be loaded; the report is printed all the same."},
       [model](CommandContext& context) { return run_check(context, *model); }, &group);
   add_text(check, "DIR", *model, "Hugging Face folder, or \"embedded\".")->type_name("");
 }

@@ -257,6 +257,22 @@ TEST(ModelCheck, NamesWhatIsMissing) {
   EXPECT_THAT(embed.last_error_line(), HasSubstr("text_projection.weight"));
 }
 
+TEST(ModelCheck, FailsWhereLoadingWouldFailForAnotherReason) {
+  Sandbox box;
+  const auto folder = box.path("surplus");
+  std::filesystem::copy(tiny_model(), folder);
+  {
+    const auto whole = encoders::Checkpoint::open(tiny_model() + "/model.safetensors").value();
+    auto tensors = whole.tensors();
+    tensors["surplus.weight"] = tensors.at("logit_scale");
+    ASSERT_TRUE(encoders::write_safetensors(folder / "model.safetensors", tensors));
+  }
+  const Finished run = box.run({"model", "check", folder, "--json"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.json()["missing"], IsEmpty());
+  EXPECT_THAT(run.last_error_line(), HasSubstr("surplus.weight"));
+}
+
 TEST(EmbeddedModel, IsFoundWhateverTheWorkingFolder) {
   const auto weights =
       std::filesystem::path(SIGHTLINE_SOURCE_DIR) / "encoders/embedded/model.safetensors";
