@@ -47,13 +47,9 @@ lint:  ## Check names and common mistakes with clang-tidy.
 	  -DSIGHTLINE_BENCHMARKS=ON
 	scripts/lint -j $(JOBS)
 
-# The program's and the trainer's own tests stay out: they start processes and train, which takes
-# long under sanitizers. `cmake --preset dev` alone builds everything.
-SANITIZED = core;settings;image;codecs;storage;encoders;index;pipeline
-
-sanitize:  ## Build and run the modules' tests with AddressSanitizer and UBSan.
+sanitize:  ## Build and run the tests with AddressSanitizer and UBSan.
 	scripts/setup --tests
-	cmake --preset dev '-DSIGHTLINE_MODULES=$(SANITIZED)'
+	cmake --preset dev
 	cmake --build --preset dev --parallel $(JOBS)
 	scripts/run-tests dev $(JOBS)
 
