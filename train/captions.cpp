@@ -13,6 +13,15 @@ bool is_kept(unsigned char c) {
 constexpr std::array<std::string_view, 6> kPrompts{
     "a ", "the ", "a picture of a ", "a drawing of a ", "an icon of a ", "an image of "};
 
+std::string prefixed(const std::string& title, Random& random) {
+  std::string prefix(kPrompts[random.below(kPrompts.size())]);
+  if (title.find_first_of("aeiou") == 0 && prefix.ends_with("a ")) {
+    prefix.pop_back();
+    prefix += "n ";
+  }
+  return prefix + title;
+}
+
 std::string join_some(const std::vector<std::string>& words, std::size_t at_most, Random& random) {
   const std::size_t wanted = 1 + random.below(at_most);
   std::string text;
@@ -74,15 +83,15 @@ bool is_held_out_title(std::string_view title, std::uint64_t one_in) {
 
 std::string draw_caption(const Words& words, const CaptionMix& mix, Random& random) {
   const double kind = random.uniform();
+  std::string text;
   if (words.words.empty() || kind < mix.title + mix.title_and_words) {
-    std::string text = words.title;
-    if (random.chance(mix.prompt)) {
-      text = std::string(kPrompts[random.below(kPrompts.size())]) + text;
-    }
-    if (words.words.empty() || kind < mix.title) return text;
-    return text + ' ' + join_some(words.words, 3, random);
+    text = random.chance(mix.prompt) ? prefixed(words.title, random) : words.title;
+    if (!words.words.empty() && kind >= mix.title) text += ' ' + join_some(words.words, 3, random);
+  } else {
+    text = join_some(words.words, 4, random);
   }
-  return join_some(words.words, 4, random);
+  if (random.chance(mix.full_stop)) text += '.';
+  return text;
 }
 
 }  // namespace sightline::train

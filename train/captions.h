@@ -35,7 +35,8 @@ struct Words {
 struct CaptionMix {
   double title = 0.55;           ///< The title alone.
   double title_and_words = 0.2;  ///< The title and up to three words.
-  double prompt = 0.3;  ///< Share of titles that get a prompt prefix ("a picture of a ...").
+  double prompt = 0.3;     ///< Share of titles that get a prefix ("a ", "a picture of a ", ...).
+  double full_stop = 0.2;  ///< Share of captions that end like a sentence.
 };
 
 /// Draws one caption. A picture without words gets its title.

@@ -58,6 +58,7 @@ std::map<std::string, Setter> setters(TrainConfig& c, const fs::path& base) {
       {"captions.title", number(c.captions.title)},
       {"captions.title_and_words", number(c.captions.title_and_words)},
       {"captions.prompt", number(c.captions.prompt)},
+      {"captions.full_stop", number(c.captions.full_stop)},
       {"augment.rotation_degrees", number(c.augment.rotation_degrees)},
       {"augment.scale_low", number(c.augment.scale_low)},
       {"augment.scale_high", number(c.augment.scale_high)},

@@ -48,13 +48,13 @@ TEST(DrawCaption, MixesTitleAndWordsAsAsked) {
   Random random(3);
   int titles = 0, words_alone = 0;
   for (int i = 0; i < 4000; ++i) {
-    const std::string caption = draw_caption(words, {0.5, 0.25, 0.0}, random);
+    const std::string caption = draw_caption(words, {0.5, 0.25, 0.0, 0.0}, random);
     titles += caption == "frog";
     words_alone += caption.find("frog") == std::string::npos;
   }
   EXPECT_NEAR(titles, 2000, 120);
   EXPECT_NEAR(words_alone, 1000, 120);
-  EXPECT_EQ(draw_caption({"frog", {}}, {0.0, 0.0, 0.0}, random), "frog");
+  EXPECT_EQ(draw_caption({"frog", {}}, {0.0, 0.0, 0.0, 0.0}, random), "frog");
 }
 
 TEST(DrawCaption, PrefixesTheShareOfTitlesAskedFor) {
@@ -62,13 +62,31 @@ TEST(DrawCaption, PrefixesTheShareOfTitlesAskedFor) {
   std::set<std::string> seen;
   int prefixed = 0;
   for (int i = 0; i < 4000; ++i) {
-    const std::string caption = draw_caption({"frog", {}}, {1.0, 0.0, 0.25}, random);
+    const std::string caption = draw_caption({"frog", {}}, {1.0, 0.0, 0.25, 0.0}, random);
     EXPECT_TRUE(caption.ends_with("frog")) << caption;
     seen.insert(caption);
     prefixed += caption != "frog";
   }
   EXPECT_NEAR(prefixed, 1000, 120);
   EXPECT_EQ(seen.size(), 7u);
+}
+
+TEST(DrawCaption, ChoosesTheArticleByTheFirstLetter) {
+  Random random(5);
+  std::set<std::string> seen;
+  for (int i = 0; i < 400; ++i)
+    seen.insert(draw_caption({"owl", {}}, {1.0, 0.0, 1.0, 0.0}, random));
+  EXPECT_EQ(seen,
+            (std::set<std::string>{"an owl", "the owl", "a picture of an owl",
+                                   "a drawing of an owl", "an icon of an owl", "an image of owl"}));
+}
+
+TEST(DrawCaption, EndsTheShareAskedForLikeASentence) {
+  Random random(6);
+  int sentences = 0;
+  for (int i = 0; i < 4000; ++i)
+    sentences += draw_caption({"frog", {"green"}}, {0.5, 0.25, 0.3, 0.25}, random).ends_with('.');
+  EXPECT_NEAR(sentences, 1000, 120);
 }
 
 TEST(WordCutter, CutsAtKnownWords) {
