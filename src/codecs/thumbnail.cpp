@@ -28,12 +28,15 @@ Result<image::Image> shrink(image::ImageView pixels, std::size_t longest_edge) {
   const std::size_t edge = std::min(longer, longest_edge);
   const std::size_t width = longer == 0 ? 0 : scaled(pixels.width, edge, longer);
   const std::size_t height = longer == 0 ? 0 : scaled(pixels.height, edge, longer);
-  // Bilinear reads half as many pixels as bicubic, and of large pictures four rows per row of the
-  // result are enough: at this size nobody sees the difference.
-  const std::size_t step = height == 0 ? 1 : std::max<std::size_t>(1, pixels.height / (4 * height));
+  // Bilinear reads half as many pixels as bicubic, and of large pictures two rows per row of the
+  // result are enough: at this size nobody sees the difference. Down first: the kernel that adds
+  // rows is several times as quick as the one that works along them.
+  const std::size_t step = height == 0 ? 1 : std::max<std::size_t>(1, pixels.height / (2 * height));
   const image::ImageView rows{pixels.data, pixels.width, (pixels.height + step - 1) / step,
                               pixels.stride * step};
-  return image::resample(rows, width, height, image::Filter::kBilinear);
+  SIGHTLINE_TRY(const image::Image flat,
+                image::resample(rows, pixels.width, height, image::Filter::kBilinear));
+  return image::resample(flat.view(), width, height, image::Filter::kBilinear);
 }
 
 Result<std::string> make_thumbnail(image::ImageView pixels, std::size_t longest_edge) {
