@@ -1,7 +1,7 @@
 // What it measures: pictures, texts and tokenised captions per second through load_encoder(), on
-// all cores, with random weights of two shapes: `small` (64 x 64 pictures, patch 8, width 192, 6
-// blocks; text 3 blocks: the shape of the embedded model) and `vit_b_32` (224 x 224, 12 blocks of
-// 768; text 12 blocks of 512). GFLOP/s counts the products alone.
+// all cores, with random weights of two shapes: `embedded` (64 x 64 pictures, patch 8, width 192, 6
+// blocks; text 3 blocks) and `vit_b_32` (224 x 224, 12 blocks of 768; text 12 blocks of 512). GFLOP/s
+// counts the products alone.
 //
 //   encoder_bench --benchmark_filter=image
 #include <ATen/Parallel.h>
@@ -10,86 +10,34 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <thread>
 
+#include "benchmarks/encoders/random_model.h"
 #include "encoders/encoder.h"
-#include "encoders/nn/clip_model.h"
-#include "encoders/nn/weight_map.h"
 #include "encoders/tokenizer.h"
+#include "tests/support/temp_dir.h"
 
 namespace sightline::encoders {
 namespace {
 
-namespace fs = std::filesystem;
+using benchmarks::clip_config_of;
+using benchmarks::ModelShape;
+using testing_support::TempDir;
 
-enum Shape { kSmall, kVitB32 };
-
-ClipConfig config_of(Shape shape) {
-  ClipConfig config;  // the defaults are ViT-B/32
-  if (shape == kVitB32) return config;
-  config.projection_dim = 256;
-  config.vision.image_size = 64;
-  config.vision.patch_size = 8;
-  config.vision.num_layers = 6;
-  config.text.num_layers = 3;
-  config.text.vocab_size = 6000;
-  config.text.max_positions = 20;
-  config.text.eos_token_id = 999;
-  for (ClipTowerConfig* tower : {static_cast<ClipTowerConfig*>(&config.vision),
-                                 static_cast<ClipTowerConfig*>(&config.text)}) {
-    tower->hidden_size = 192;
-    tower->intermediate_size = 768;
-    tower->num_heads = 6;
-  }
-  return config;
-}
-
-// A model folder with random weights, gone when the program ends.
-class ModelFolder {
- public:
-  explicit ModelFolder(Shape shape)
-      : path_(fs::temp_directory_path() /
-              ("sightline-encoder-bench-" + std::to_string(std::random_device()()))) {
-    fs::create_directories(path_);
-    const ClipConfig config = config_of(shape);
-    nn::ClipModel model(config);
-    torch::manual_seed(1);
-    model.initialize();
-    nn::save_weights(model, path_ / "model.safetensors", DType::kBF16).value();
-    std::ofstream(path_ / "config.json") << clip_config_json(config).dump();
-    const auto size = config.vision.image_size;
-    std::ofstream(path_ / "preprocessor_config.json") << Json{
-        {"image_processor_type", "CLIPImageProcessor"},
-        {"size", {{"shortest_edge", size}}},
-        {"crop_size", {{"height", size}, {"width", size}}}}.dump();
-    const fs::path data = SIGHTLINE_TEST_DATA;
-    const fs::path tokenizer = data / (shape == kSmall ? "clip-vit-tiny" : "tokenizers/clip");
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
-      fs::copy_file(tokenizer / name, path_ / name);
-  }
-  ~ModelFolder() {
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  ModelFolder(const ModelFolder&) = delete;
-  ModelFolder& operator=(const ModelFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-const Encoder& encoder_of(Shape shape, Precision precision) {
-  static std::map<Shape, std::unique_ptr<ModelFolder>> folders;
-  static std::map<std::pair<Shape, Precision>, std::unique_ptr<Encoder>> encoders;
+const Encoder& encoder_of(ModelShape shape, Precision precision) {
+  static std::map<ModelShape, std::unique_ptr<TempDir>> folders;
+  static std::map<std::pair<ModelShape, Precision>, std::unique_ptr<Encoder>> encoders;
   auto& encoder = encoders[{shape, precision}];
   if (!encoder) {
     auto& folder = folders[shape];
-    if (!folder) folder = std::make_unique<ModelFolder>(shape);
+    if (!folder) {
+      folder = std::make_unique<TempDir>();
+      benchmarks::write_random_model(shape, folder->path());
+    }
     EncoderOptions options;
     options.model = folder->path().string();
     options.precision = precision;
@@ -118,7 +66,7 @@ std::vector<std::string> captions(std::size_t n) {
   return texts;
 }
 
-void image(benchmark::State& state, Shape shape, Precision precision) {
+void image(benchmark::State& state, ModelShape shape, Precision precision) {
   const Encoder& encoder = encoder_of(shape, precision);
   const auto n = static_cast<std::size_t>(state.range(0));
   const std::size_t size = encoder.info().image_size;
@@ -128,7 +76,7 @@ void image(benchmark::State& state, Shape shape, Precision precision) {
   for (std::size_t i = 0; i < n; ++i)
     for (float& value : pixels.row(i)) value = normal(random);
   for (auto _ : state) benchmark::DoNotOptimize(encoder.encode_pixels(pixels, Deadline::never()));
-  const ClipVisionConfig vision = config_of(shape).vision;
+  const ClipVisionConfig vision = clip_config_of(shape).vision;
   const double tokens = 1.0 + static_cast<double>(vision.grid_size() * vision.grid_size());
   state.SetItemsProcessed(state.iterations() * state.range(0));
   state.counters["GFLOP/s"] =
@@ -136,7 +84,7 @@ void image(benchmark::State& state, Shape shape, Precision precision) {
                          benchmark::Counter::kIsIterationInvariantRate);
 }
 
-void text(benchmark::State& state, Shape shape, Precision precision) {
+void text(benchmark::State& state, ModelShape shape, Precision precision) {
   const Encoder& encoder = encoder_of(shape, precision);
   const auto texts = captions(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) benchmark::DoNotOptimize(encoder.encode_texts(texts, Deadline::never()));
@@ -144,7 +92,8 @@ void text(benchmark::State& state, Shape shape, Precision precision) {
 }
 
 void tokenize(benchmark::State& state) {
-  const auto tokenizer = load_tokenizer(fs::path(SIGHTLINE_TEST_DATA) / "tokenizers/clip").value();
+  const auto tokenizer =
+      load_tokenizer(std::filesystem::path(SIGHTLINE_TEST_DATA) / "tokenizers/clip").value();
   const auto texts = captions(1000);
   for (auto _ : state)
     for (const std::string& caption : texts)
@@ -155,25 +104,34 @@ void tokenize(benchmark::State& state) {
 void load_tokenizer_json(benchmark::State& state) {
   for (auto _ : state)
     benchmark::DoNotOptimize(
-        load_tokenizer(fs::path(SIGHTLINE_TEST_DATA) / "tokenizers/clip").value());
+        load_tokenizer(std::filesystem::path(SIGHTLINE_TEST_DATA) / "tokenizers/clip").value());
 }
 
-BENCHMARK_CAPTURE(image, small_fp32, kSmall, Precision::kFloat32)->Arg(1)->Arg(256)->UseRealTime();
-BENCHMARK_CAPTURE(image, small_bf16, kSmall, Precision::kBFloat16)->Arg(1)->Arg(256)->UseRealTime();
-BENCHMARK_CAPTURE(image, vit_b_32_fp32, kVitB32, Precision::kFloat32)
-    ->Arg(1)
-    ->Arg(64)
-    ->UseRealTime();
-BENCHMARK_CAPTURE(image, vit_b_32_bf16, kVitB32, Precision::kBFloat16)
-    ->Arg(1)
-    ->Arg(64)
-    ->UseRealTime();
-BENCHMARK_CAPTURE(text, small_fp32, kSmall, Precision::kFloat32)->Arg(1)->Arg(256)->UseRealTime();
-BENCHMARK_CAPTURE(text, vit_b_32_fp32, kVitB32, Precision::kFloat32)
+BENCHMARK_CAPTURE(image, embedded_fp32, ModelShape::kEmbedded, Precision::kFloat32)
     ->Arg(1)
     ->Arg(256)
     ->UseRealTime();
-BENCHMARK_CAPTURE(text, vit_b_32_bf16, kVitB32, Precision::kBFloat16)
+BENCHMARK_CAPTURE(image, embedded_bf16, ModelShape::kEmbedded, Precision::kBFloat16)
+    ->Arg(1)
+    ->Arg(256)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(image, vit_b_32_fp32, ModelShape::kVitB32, Precision::kFloat32)
+    ->Arg(1)
+    ->Arg(64)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(image, vit_b_32_bf16, ModelShape::kVitB32, Precision::kBFloat16)
+    ->Arg(1)
+    ->Arg(64)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(text, embedded_fp32, ModelShape::kEmbedded, Precision::kFloat32)
+    ->Arg(1)
+    ->Arg(256)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(text, vit_b_32_fp32, ModelShape::kVitB32, Precision::kFloat32)
+    ->Arg(1)
+    ->Arg(256)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(text, vit_b_32_bf16, ModelShape::kVitB32, Precision::kBFloat16)
     ->Arg(1)
     ->Arg(256)
     ->UseRealTime();

@@ -18,7 +18,7 @@
 #include <opencv2/imgproc.hpp>
 #include <string>
 
-#include "benchmarks/pipeline/random_model.h"
+#include "benchmarks/encoders/random_model.h"
 #include "codecs/decode.h"
 #include "codecs/facts.h"
 #include "core/compute_pool.h"

@@ -1,4 +1,4 @@
-#include "benchmarks/pipeline/random_model.h"
+#include "benchmarks/encoders/random_model.h"
 
 #include <fstream>
 
@@ -7,9 +7,8 @@
 #include "encoders/nn/weight_map.h"
 
 namespace sightline::benchmarks {
-namespace {
 
-encoders::ClipConfig config_of(ModelShape shape) {
+encoders::ClipConfig clip_config_of(ModelShape shape) {
   encoders::ClipConfig config;  // the defaults are ViT-B/32
   if (shape == ModelShape::kVitB32) return config;
   config.projection_dim = 256;
@@ -29,10 +28,8 @@ encoders::ClipConfig config_of(ModelShape shape) {
   return config;
 }
 
-}  // namespace
-
 void write_random_model(ModelShape shape, const std::filesystem::path& folder) {
-  const encoders::ClipConfig config = config_of(shape);
+  const encoders::ClipConfig config = clip_config_of(shape);
   encoders::nn::ClipModel model(config);
   torch::manual_seed(1);
   model.initialize();
