@@ -58,7 +58,7 @@ TEST(DecodeBudget, LargeOnesAreNotOvertaken) {
   ASSERT_TRUE(held);
   std::atomic<bool> large_ran{false}, small_ran_first{false};
   std::jthread large([&] {
-    const auto lease = budget.acquire(80);
+    const auto lease = budget.acquire(95);  // the small one does not fit beside it
     large_ran = true;
   });
   std::this_thread::sleep_for(50ms);
