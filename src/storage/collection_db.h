@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/indexed_value.h"
 #include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
@@ -101,6 +103,25 @@ class CollectionDb {
   /// In order of URI.
   Result<void> visit_sources(const CollectionSnapshot& at, std::string_view prefix,
                              const std::function<bool(const SourceRow&)>& visit) const;
+
+  /// Field -> type, as of `at`.
+  Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at) const;
+  /// Entries of one field's index, in order of value, then slot.
+  Result<void> visit_payload_index(
+      const CollectionSnapshot& at, std::string_view field, FieldType type,
+      const std::function<void(const IndexedValue&, Slot)>& visit) const;
+  /// Payloads of all points, in order of slot; points without one are left out.
+  Result<void> visit_payloads(const CollectionSnapshot& at,
+                              const std::function<bool(Slot, const Json&)>& visit) const;
+  /// The list of sealed shards as `pipeline` wrote it; an empty object at first.
+  Result<Json> shards(const CollectionSnapshot& at) const;
+
+  /// A consistent copy (hard links where the file system allows) in the new folder `folder`.
+  /// Writer only.
+  Result<void> checkpoint(const std::filesystem::path& folder) const;
+  /// Reads everything. Returns one line per damage: file or record, and what is wrong; ids of
+  /// points that are lost with it where they can be told.
+  Result<std::vector<std::string>> verify(const CollectionSnapshot& at) const;
 
   /// Room on the disk for what opening again writes. kResourceExhausted says what is missing.
   Result<void> check_room_to_reopen() const;
