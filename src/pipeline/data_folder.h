@@ -10,12 +10,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/compute_pool.h"
+#include "core/deadline.h"
+#include "core/json.h"
 #include "core/result.h"
 #include "pipeline/collection_store.h"
 
@@ -66,6 +69,26 @@ class DataFolder {
   virtual Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) = 0;
   /// False if there was none. Atomic: after a crash the collection is whole or gone.
   virtual Result<bool> delete_collection(std::string_view name) = 0;
+
+  // Over collection_archive.h (write_archive(), extract_archive()); `progress` may be empty.
+
+  /// Writes a consistent copy of the collection (database checkpoint, listed shards, uploads) into
+  /// the new file `tar`; writes go on meanwhile. Returns the manifest.
+  /// errors  kFailedPrecondition (kRead), those of write_archive().
+  virtual Result<Json> snapshot_collection(std::string_view name, const std::filesystem::path& tar,
+                                           const std::function<void(double share)>& progress,
+                                           const Deadline& deadline) = 0;
+  /// Makes the new collection `name` from a snapshot; it appears once everything is verified.
+  /// errors  kAlreadyExists, kFailedPrecondition (kRead), those of extract_archive().
+  virtual Result<Json> restore_collection(std::string_view name, const std::filesystem::path& tar,
+                                          const std::function<void(double share)>& progress,
+                                          const Deadline& deadline) = 0;
+  /// Reads every byte of database and shards. One line per damage; empty: sound. kNotFound.
+  virtual Result<std::vector<std::string>> verify_collection(std::string_view name,
+                                                             const Deadline& deadline) = 0;
+  /// Makes a damaged collection usable again: what can be read stays, derived files are built anew.
+  /// Returns what was lost, ids first. errors  kFailedPrecondition (kRead), kNotFound, kIoError.
+  virtual Result<std::vector<std::string>> repair_collection(std::string_view name) = 0;
 };
 
 }  // namespace sightline::pipeline
