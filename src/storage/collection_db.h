@@ -17,6 +17,7 @@
 
 #include "core/indexed_value.h"
 #include "core/json.h"
+#include "core/mutex.h"
 #include "core/point_id.h"
 #include "core/result.h"
 #include "storage/database.h"
@@ -60,9 +61,18 @@ class CollectionDb {
   static Result<std::unique_ptr<CollectionDb>> open(const std::filesystem::path& folder,
                                                     OpenMode mode,
                                                     const std::shared_ptr<SharedBudget>& budget);
+  /// Makes a damaged database readable and writable again: what is whole is written into a new one
+  /// that takes its place at once; the old one stays beside it as "FOLDER.damaged". A point of
+  /// which its record, payload or a vector is lost is lost whole, with its source. Nothing is
+  /// changed if nothing is damaged. Nobody may have it open. returns  what was lost, one line each,
+  /// points first ("point 42: lost"). errors  kNotFound; kCorruption: its configuration is lost;
+  /// kResourceExhausted, kIoError.
+  static Result<std::vector<std::string>> repair(
+      const std::filesystem::path& folder, const std::shared_ptr<SharedBudget>& budget = nullptr);
   ~CollectionDb();
 
-  const Json& config() const { return config_; }
+  /// The newest; for a reader as of its last catch_up().
+  Json config() const;
   bool is_writer() const;
   /// For a reader: the newest state the writer has committed. A reader may see a part of the newest
   /// commits only; visit_slots() tells.
@@ -106,7 +116,7 @@ class CollectionDb {
 
   /// Field -> type, as of `at`.
   Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at) const;
-  /// Entries of one field's index, in order of value, then slot.
+  /// Entries of one field's index (named as payload_indexes() does), in order of value, then slot.
   Result<void> visit_payload_index(
       const CollectionSnapshot& at, std::string_view field, FieldType type,
       const std::function<void(const IndexedValue&, Slot)>& visit) const;
@@ -132,14 +142,16 @@ class CollectionDb {
  private:
   friend class CollectionWriter;
   explicit CollectionDb(std::unique_ptr<RocksDatabase> database);
+  Result<void> check_format();
   Result<void> read_meta();
-  Result<CollectionCounters> read_counters() const;
+  void set_config(Json config);
   Result<VectorRow> existing_vector(const CollectionSnapshot& at, std::string_view name,
                                     Slot slot) const;
 
   std::unique_ptr<RocksDatabase> database_;
-  Json config_;
   CollectionCounters reader_counters_;
+  mutable Mutex config_mutex_;
+  Json config_ GUARDED_BY(config_mutex_);
 };
 
 }  // namespace sightline::storage

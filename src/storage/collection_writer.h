@@ -33,7 +33,8 @@ struct UpsertOp {
   Json payload;
   std::string thumbnail;  ///< Empty: none.
   enum class Mode { kUpsert, kInsertOnly, kUpdateOnly } mode = Mode::kUpsert;
-  std::optional<Version> expected_version;  ///< Of SlotRecord::version; another one: no effect.
+  /// Of SlotRecord::version; another one, or no such point: no effect.
+  std::optional<Version> expected_version;
 };
 /// Keeps `_image` unless the new payload has one; vectors and thumbnail stay.
 struct OverwritePayloadOp {
@@ -54,13 +55,14 @@ struct PutSourceOp {
 struct DeleteSourceOp {
   std::string uri;
 };
-/// Merges key by key, into the object at `key` (a FieldPath; empty: the payload). `_image` stays.
+/// Merges key by key, into the object at `key` (a FieldPath; empty: the payload), which is made if
+/// it is not there (FieldPath::merge_into). A null removes its key, as in Qdrant. `_image` stays.
 struct SetPayloadOp {
   PointId id;
   Json payload;
   std::string key;
 };
-/// Removes what the FieldPaths name; `_image` stays.
+/// Removes what the FieldPaths name (FieldPath::remove_from); `_image` stays.
 struct DeletePayloadKeysOp {
   PointId id;
   std::vector<std::string> keys;
@@ -84,15 +86,16 @@ using Operation = std::variant<UpsertOp, OverwritePayloadOp, DeletePointOp, PutS
 
 /// What the indexes have to learn from a commit, in order.
 struct RowEffect {
-  /// kPut, kRemove: a row of `vector_name`. kPayload: the slot's payload is now `payload`.
-  /// kGone: the slot is free: its payload (and its rows, told before) are gone.
+  /// kPut, kRemove: a row of `vector_name`. kPayload: the point was written whole or its payload
+  /// was; told of a point without vectors too, after its rows. kGone: the slot is free: its payload
+  /// (and its rows, told before) are gone.
   enum class Kind { kPut, kRemove, kPayload, kGone } kind = Kind::kPut;
   std::string vector_name;
   Slot slot = 0;
   Version version = 0;
   PointId id;                 ///< Who lives in the slot.
   std::vector<float> values;  ///< Of kPut.
-  Json payload;               ///< Of kPayload.
+  Json payload;               ///< Of kPayload, if the collection has payload indexes; else null.
 };
 
 struct RequestOutcome {
@@ -118,7 +121,9 @@ class CollectionWriter {
   /// database must be opened again, which settles it.
   Result<std::vector<RowEffect>> commit(Sync sync);
   /// Defines a payload index (replacing one of another type) and fills it from all payloads, or
-  /// removes one with its entries; a commit of its own, synced. The group must be empty.
+  /// removes one with its entries (false: there is none); a commit of its own, synced. The group
+  /// must be empty. Nothing is done for an index that is there as asked.
+  /// errors  kInvalidArgument: `field` is no FieldPath; kCorruption: a payload is damaged.
   Result<void> put_payload_index(std::string_view field, FieldType type);
   Result<bool> drop_payload_index(std::string_view field);
   /// Replaces the list of sealed shards (CollectionDb::shards()) or the configuration
@@ -135,7 +140,8 @@ class CollectionWriter {
 
  private:
   class Impl;
-  explicit CollectionWriter(std::unique_ptr<Impl> impl);
+  CollectionWriter(CollectionDb& db, std::unique_ptr<Impl> impl);
+  CollectionDb& db_;
   std::unique_ptr<Impl> impl_;
 };
 

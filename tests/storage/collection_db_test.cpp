@@ -79,8 +79,8 @@ TEST_F(CollectionDbTest, ANewerFormatIsRefusedAndNamed) {
   for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
     EXPECT_EQ(error_of(mode).code, StatusCode::kFailedPrecondition);
     EXPECT_THAT(error_of(mode).message,
-                AllOf(HasSubstr(folder().string() + " has format 2"),
-                      HasSubstr("this program reads up to 1"), HasSubstr("use a newer one")));
+                AllOf(HasSubstr(folder().string() + " has format 3"),
+                      HasSubstr("this program reads up to 2"), HasSubstr("use a newer one")));
   }
 }
 
@@ -118,13 +118,13 @@ TEST_F(CollectionDbTest, AGroupIsOneBatchOfNumberedCommitsAndTellsItsEffects) {
   EXPECT_EQ(writer->add(third)->num_updated, 1U);
   EXPECT_EQ((*db->snapshot())->counters().commit, 0U);
   const auto effects = writer->commit(Sync::kYes).value();
-  ASSERT_EQ(effects.size(), 3U);
+  ASSERT_EQ(effects.size(), 6U);  // A row and a payload each.
   EXPECT_EQ(effects[0].slot, 0U);
   EXPECT_EQ(effects[0].version, 1U);
-  EXPECT_EQ(effects[1].slot, 1U);
-  EXPECT_EQ(effects[2].slot, 0U);
-  EXPECT_EQ(effects[2].version, 3U);
-  EXPECT_THAT(effects[2].values, ElementsAre(5, 6));
+  EXPECT_EQ(effects[2].slot, 1U);
+  EXPECT_EQ(effects[4].slot, 0U);
+  EXPECT_EQ(effects[4].version, 3U);
+  EXPECT_THAT(effects[4].values, ElementsAre(5, 6));
 
   const auto snapshot = db->snapshot().value();
   EXPECT_EQ(snapshot->counters().commit, 3U);
