@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,8 @@ namespace sightline {
 
 /// "city", "_image.width", "country.cities[].population", "list[0]", "\"a.b\".c" (a quoted part may
 /// hold dots). An array is entered by "[]" (each element) or "[i]"; without either, a path that
-/// ends at an array stands for each of its elements. Thread-safety: a value.
+/// ends at an array stands for each of its elements. An empty path is the payload itself.
+/// Thread-safety: a value.
 class FieldPath {
  public:
   FieldPath() = default;
@@ -21,6 +23,7 @@ class FieldPath {
   /// text.
   static Result<FieldPath> parse(std::string_view text);
 
+  /// One spelling per path: quotes only where a part needs them.
   const std::string& text() const { return text_; }
 
   /// Calls `visit` for every value the path reaches in `payload`, elements of a final array one by
@@ -30,20 +33,29 @@ class FieldPath {
   /// "is_empty", "is_null" ask for it).
   bool visit_whole(const Json& payload, const std::function<bool(const Json&)>& visit) const;
 
+  /// Sets the members of `object` in each object the path reaches; a null removes its member.
+  /// Objects on the way are made, also in place of other values; elements of arrays are not made.
+  void merge_into(Json& payload, const Json& object) const;
+  /// Removes what the path reaches: a member, an element, each element. An empty path: nothing.
+  void remove_from(Json& payload) const;
+
   bool operator==(const FieldPath& other) const { return text_ == other.text_; }
 
  private:
-  struct Part {
-    std::string name;  ///< Of an object's member.
-    enum class Array { kNone, kEach, kAt } array = Array::kNone;
-    std::size_t at = 0;
-    bool operator==(const Part&) const = default;
+  struct Step {
+    enum class Kind { kMember, kEach, kAt } kind = Kind::kMember;
+    std::string name;    ///< Of kMember.
+    std::size_t at = 0;  ///< Of kAt.
   };
-  bool walk(const Json& value, std::size_t part, bool split_last,
-            const std::function<bool(const Json&)>& visit) const;
+  class Parser;
+  using Steps = std::span<const Step>;
+  using Visitor = std::function<bool(const Json&)>;
+  static bool walk(const Json& value, Steps steps, const Visitor& visit);
+  static void merge(Json& value, Steps steps, const Json& object);
+  static void remove(Json& value, Steps steps);
 
   std::string text_;
-  std::vector<Part> parts_;
+  std::vector<Step> steps_;
 };
 
 }  // namespace sightline

@@ -36,7 +36,8 @@ struct MatchAny {
 struct MatchExcept {
   std::vector<MatchScalar> values;
 };
-/// All tokens of the text occur in the field's text. `any`: at least one does.
+/// All tokens of the text occur in the field's text. `any`: at least one does. A text without
+/// tokens matches nothing; the same holds for a phrase.
 struct MatchText {
   std::string text;
   bool any = false;
@@ -48,10 +49,11 @@ struct MatchPhrase {
 struct NumberRange {
   std::optional<double> lt, gt, lte, gte;
 };
-/// Microseconds since 1970.
+/// Microseconds since 1970; tests strings that are dates.
 struct DatetimeRange {
   std::optional<std::int64_t> lt, gt, lte, gte;
 };
+/// Open, as all areas here: points on the edge are outside.
 struct GeoBox {
   GeoPoint top_left, bottom_right;  ///< May cross the antimeridian.
 };
@@ -59,6 +61,7 @@ struct GeoRadius {
   GeoPoint center;
   double meters = 0;
 };
+/// In the plane of longitude and latitude; by the even-odd rule where lines cross.
 struct GeoPolygon {
   std::vector<GeoPoint> exterior;  ///< Closed: the first point again at the end.
   std::vector<std::vector<GeoPoint>> interiors;
@@ -79,7 +82,7 @@ struct FieldCondition {
 struct IsEmpty {
   FieldPath key;
 };
-/// Null, or an array that holds null.
+/// Null, or an array that holds null; a missing field is not null.
 struct IsNull {
   FieldPath key;
 };
@@ -89,7 +92,8 @@ struct HasId {
 struct HasVector {
   std::string name;
 };
-/// An element of the array at `key` satisfies the whole filter.
+/// An element of the array at `key`, an object, satisfies the whole filter; keys in it start at the
+/// element. HasId and HasVector do not belong inside.
 struct Nested {
   FieldPath key;
   std::shared_ptr<const Filter> filter;
@@ -112,7 +116,7 @@ struct Filter {
 
 /// Reads Qdrant's JSON: each of must, should, must_not a condition or a list of them.
 /// errors  kInvalidArgument: names the JSON path (`must[0].match`), the value and the rule; unknown
-///         keys, nesting over 64 deep.
+///         keys, nesting over 64 deep. kUnimplemented: Qdrant's `slice` and match `prefix`.
 Result<Filter> parse_filter(const Json& json);
 /// The JSON that parse_filter() reads.
 Json filter_to_json(const Filter& filter);
@@ -127,7 +131,15 @@ struct FilterSubject {
 
 /// Evaluates without an index. Thread-safety: pure.
 bool matches(const Filter& filter, const FilterSubject& subject);
-/// One test on one value (an array's element) of a field; not for ValuesCount.
+/// One test on one value (an array's element) of a field; ValuesCount wants the field's whole
+/// value.
 bool matches(const FieldTest& test, const Json& value);
+
+bool contains(const NumberRange& range, double value);
+bool contains(const DatetimeRange& range, std::int64_t micros);
+bool contains(const ValuesCount& range, std::uint64_t count);
+bool contains(const GeoBox& box, const GeoPoint& point);
+bool contains(const GeoRadius& circle, const GeoPoint& point);
+bool contains(const GeoPolygon& polygon, const GeoPoint& point);
 
 }  // namespace sightline
