@@ -1,11 +1,15 @@
 // index/payload_index.h: payload indexes in memory; a filter becomes a bitmap of slots.
 //
-// A field's index is a base (immutable: a Bitmap per value for keyword, bool, text and small
-// integers, sorted (value, slot) arrays for numbers, dates, UUIDs, a grid for geo) and a log of the
-// changes since, append-only with a published length. A view is the base and a length. The log is
+// A field's index is a base (immutable: sorted values; one that many slots have, with a Bitmap of
+// its own, the others with their slots end to end; points of a map by the cells of a grid) and a
+// log of the changes since, append-only. A view is the base and a length of the log. The log is
 // merged into a new base when it gets long; views keep what they have.
+//
+// An index answers for the values of its type: ranges on an integer index pass over numbers with a
+// fraction and those above 2^63 - 1, as in Qdrant. All other answers are those of matches().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -34,7 +38,8 @@ class PayloadIndexView {
   class Fallback {
    public:
     virtual ~Fallback() = default;
-    /// Of `candidates` those slots whose point satisfies `condition`, by reading payloads.
+    /// Of `candidates` those slots whose point satisfies `condition`, by reading payloads. The
+    /// condition may be a whole filter, with HasId and HasVector in it.
     virtual Result<Bitmap> scan(const Condition& condition, const Bitmap& candidates,
                                 const Deadline& deadline) const = 0;
     /// Slot of a point, if it lives.
@@ -49,12 +54,15 @@ class PayloadIndexView {
   };
 
   PayloadIndexView() = default;
-  /// The live slots of `live` that satisfy `filter`. Indexed conditions narrow the candidates
-  /// before payloads are read.
+  /// The slots of `live` that satisfy `filter`. Payloads are read only of slots that the indexes
+  /// leave undecided, once each.
+  /// errors  those of `fallback`; kDeadlineExceeded, kCancelled.
   Result<Evaluation> evaluate(const Filter& filter, const Bitmap& live, const Fallback& fallback,
                               const Deadline& deadline) const;
-  /// Number of slots that `filter` is likely to find, without building bitmaps: exact for one
-  /// indexed match or range; conditions combined as if independent. At most live_count.
+  /// Number of slots that `filter` is likely to find, without building bitmaps or reading payloads:
+  /// for one indexed match or range exact, but for slots that have several values in the range and
+  /// for changes not yet merged; conditions combined as if independent; half of the slots for what
+  /// no index tells. At most live_count.
   std::uint64_t estimate(const Filter& filter, std::uint64_t live_count) const;
   /// Type of the field's index, if it has one.
   std::optional<FieldType> type_of(std::string_view field) const;
@@ -64,13 +72,19 @@ class PayloadIndexView {
   struct Field {
     FieldType type = FieldType::kKeyword;
     std::shared_ptr<const FieldIndex> index;
-    std::uint64_t log_length = 0;
+    std::uint32_t log_length = 0;
   };
+  class Evaluator;
+  const Field* find(std::string_view field) const;
+  double likelihood(const Condition& condition, double live_count) const;
+  double likelihood(const Filter& filter, double live_count) const;
+
   std::map<std::string, Field, std::less<>> fields_;
 };
 
 /// Thread-safety: put(), remove(), add_field(), drop_field() and view() by one thread at a time
-/// (the committer); views may be used by any thread meanwhile.
+/// (the committer); memory_bytes() by any thread; views by any thread, handed over as all data is
+/// (a lock, an atomic pointer).
 class PayloadIndex {
  public:
   PayloadIndex();
@@ -81,20 +95,24 @@ class PayloadIndex {
   /// Hands over the entries of a new field, in order of value, then slot.
   using Entries = std::function<Result<void>(
       const std::function<void(const IndexedValue& value, Slot slot)>& visit)>;
-  /// Replaces the field's index, if it had one.
+  /// Replaces the field's index, if it had one. errors  those of `entries`; the old index stays.
   Result<void> add_field(const FieldPath& path, FieldType type, const Entries& entries);
   void drop_field(std::string_view field);
 
-  /// The payload of `slot` is now `payload`.
+  /// The payload of `slot` is now `payload`. Now and then merges a log, which takes some 20 ns for
+  /// each value of the field.
   void put(Slot slot, const Json& payload);
   void remove(Slot slot);
 
   PayloadIndexView view() const;
-  std::uint64_t memory_bytes() const;
+  std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 
  private:
   struct Writer;
+  void put(Writer& writer, Slot slot, std::span<const IndexedValue> values);
+
   std::map<std::string, std::unique_ptr<Writer>, std::less<>> fields_;
+  std::atomic<std::uint64_t> memory_bytes_{0};
 };
 
 }  // namespace sightline::index
