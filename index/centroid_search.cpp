@@ -40,20 +40,6 @@ std::vector<double> mean_row(std::span<const float> values, std::size_t dim) {
   return mean;
 }
 
-/// Of one row's running maxima; ties: the lower centroid.
-std::uint32_t best_centroid(const float* top, const std::int32_t* base, std::size_t lanes) {
-  float best = -kInfinity;
-  std::uint32_t label = 0;
-  for (std::size_t lane = 0; lane < lanes; ++lane) {
-    const auto centroid = static_cast<std::uint32_t>(base[lane]) + static_cast<std::uint32_t>(lane);
-    if (top[lane] > best || (top[lane] == best && best > -kInfinity && centroid < label)) {
-      best = top[lane];
-      label = centroid;
-    }
-  }
-  return label;
-}
-
 }  // namespace
 
 // Centroids relative to their mean, which changes no order but keeps the digits that products of
@@ -177,10 +163,7 @@ void CentroidSearch::assign(std::span<const float> rows, std::span<std::uint32_t
                    panels.values.get() + at * dim_, panels.offsets.data() + at,
                    static_cast<std::int32_t>(at), top.data(), top_base.data());
     }
-    for (std::size_t row = 0; row < count; ++row) {
-      const std::size_t at = row * kernel.lanes;
-      labels[first + row] = best_centroid(&top[at], &top_base[at], kernel.lanes);
-    }
+    kernel.pick(top.data(), top_base.data(), count, &labels[first]);
   }
   for (std::size_t i = 0; i < distances.size(); ++i)
     distances[i] = distance(rows.data() + i * dim_, labels[i]);

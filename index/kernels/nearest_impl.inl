@@ -42,8 +42,39 @@ void raise_tops(const float* rows, std::size_t num_rows, std::size_t dim, const 
   }
 }
 
+/// Lane l of the result is lane (l + kBy) % kLanes of `v`.
+template <std::size_t kBy, typename Vector>
+Vector rotated(Vector v) {
+  Ints from{};
+  for (std::size_t l = 0; l < kLanes; ++l) from[l] = static_cast<int>((l + kBy) % kLanes);
+  return __builtin_shuffle(v, from);
+}
+
+/// The highest of all lanes, in every lane.
+template <typename Vector, std::size_t kBy = 1>
+Vector highest(Vector v) {
+  if constexpr (kBy < kLanes) {
+    const Vector other = rotated<kBy>(v);
+    return highest<Vector, 2 * kBy>(other > v ? other : v);
+  }
+  return v;
+}
+
+void pick_labels(const float* top, const std::int32_t* top_base, std::size_t num_rows,
+                 std::uint32_t* labels) {
+  Ints lanes{};
+  for (std::size_t l = 0; l < kLanes; ++l) lanes[l] = static_cast<int>(l);
+  for (std::size_t row = 0; row < num_rows; ++row, top += kLanes, top_base += kLanes) {
+    const Floats scores = load(top);
+    const Ints base = *reinterpret_cast<const IntsAt*>(top_base);
+    const Ints inverse = ~(base + lanes);  // negative: the higher, the lower the centroid
+    const Ints best = scores == highest(scores) ? inverse : Ints{} - 0x7fffffff;
+    labels[row] = static_cast<std::uint32_t>(~highest(best)[0]);
+  }
+}
+
 constexpr NearestKernel make_kernel(const char* name) {
-  return {name, kTileVectors * kLanes, kLanes, kTileRows, raise_tops};
+  return {name, kTileVectors * kLanes, kLanes, kTileRows, raise_tops, pick_labels};
 }
 
 }  // namespace

@@ -30,6 +30,10 @@ struct NearestKernel {
   ///           less l.
   void (*raise)(const float* rows, std::size_t num_rows, std::size_t dim, const float* panel,
                 const float* offsets, std::int32_t first, float* top, std::int32_t* top_base);
+  /// labels[i]: the centroid with the best score of row i (ties: the lower), once `top` and
+  /// `top_base` have seen all panels.
+  void (*pick)(const float* top, const std::int32_t* top_base, std::size_t num_rows,
+               std::uint32_t* labels);
 };
 
 /// The one of `level`'s name.
