@@ -83,15 +83,8 @@ class TypedIndex final : public FieldIndex {
   std::optional<Found> find(const FieldTest& test, std::uint32_t log_length) const override {
     const auto wanted = key_test<Key>(type_, test);
     if (!wanted) return std::nullopt;
-    Found found{find_in_postings(wanted->all), wanted->certainty};
-    log_.visit(log_length, [&](const Change& change) {
-      if (accepts(wanted->all, change)) {
-        found.slots.add(change.slot());
-      } else if (change.in_postings()) {
-        found.slots.remove(change.slot());
-      }
-    });
-    return found;
+    const auto accepted = [&](const Change& change) { return accepts(wanted->all, change); };
+    return Found{changed(find_in_postings(wanted->all), log_length, accepted), wanted->certainty};
   }
 
   std::optional<std::uint64_t> count(const FieldTest& test,
@@ -119,15 +112,8 @@ class TypedIndex final : public FieldIndex {
   }
 
   Bitmap members(std::uint32_t log_length) const override {
-    Bitmap slots = postings_->members();
-    log_.visit(log_length, [&](const Change& change) {
-      if (change.has_keys()) {
-        slots.add(change.slot());
-      } else if (change.in_postings()) {
-        slots.remove(change.slot());
-      }
-    });
-    return slots;
+    return changed(postings_->members(), log_length,
+                   [](const Change& change) { return change.has_keys(); });
   }
 
   std::uint64_t count_members(std::uint32_t log_length) const override {
@@ -176,6 +162,22 @@ class TypedIndex final : public FieldIndex {
     return std::all_of(wanted.begin(), wanted.end(), [&](const Selection<Key>& selection) {
       return change.any_key([&](const Key& key) { return selection.accepts(key); });
     });
+  }
+
+  /// `slots` of the postings, put right by the log: those it mentions are there if `accepted`.
+  template <typename Accepted>
+  Bitmap changed(Bitmap slots, std::uint32_t log_length, const Accepted& accepted) const {
+    SlotCollector gained, lost;
+    log_.visit(log_length, [&](const Change& change) {
+      if (accepted(change)) {
+        gained.add(change.slot());
+      } else if (change.in_postings()) {
+        lost.add(change.slot());
+      }
+    });
+    slots -= lost.take();
+    slots |= gained.take();
+    return slots;
   }
 
   Bitmap find_in_postings(const std::vector<Selection<Key>>& wanted) const {

@@ -99,8 +99,8 @@ class PayloadIndex {
   Result<void> add_field(const FieldPath& path, FieldType type, const Entries& entries);
   void drop_field(std::string_view field);
 
-  /// The payload of `slot` is now `payload`. Now and then merges a log, which takes some 20 ns for
-  /// each value of the field.
+  /// The payload of `slot` is now `payload`. Now and then merges a log, which copies the values of
+  /// that field.
   void put(Slot slot, const Json& payload);
   void remove(Slot slot);
 

@@ -15,6 +15,7 @@ namespace sightline::index {
 /// Thread-safety: one thread.
 class SlotCollector {
  public:
+  void add(Slot slot) { slots_.push_back(slot); }
   void add(std::span<const Slot> slots) { slots_.insert(slots_.end(), slots.begin(), slots.end()); }
   void add(const Bitmap& slots) { bitmap_ |= slots; }
   /// The union of all that was added. Leaves the collector empty.
