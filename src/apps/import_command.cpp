@@ -150,7 +150,8 @@ void add_import_command(CommandLine& line, CLI::App* parent) {
   add_text(command, "--faiss", flags->faiss,
            "FAISS index; with lossy codes (PQ, SQ) --vectors is needed too.")
       ->type_name("FILE");
-  add_text(command, "--metric", flags->metric, "How vectors are compared; cosine if not given.")
+  add_text(command, "--metric", flags->metric,
+           "How vectors are compared; cosine, or as the FAISS index does, if not given.")
       ->type_name("cosine|dot|euclid|manhattan")
       ->check(CLI::IsMember({"cosine", "dot", "euclid", "manhattan"}).description(""));
   add_index_flags(command, flags->index, "");
