@@ -1,11 +1,11 @@
 // index/sealed_shard.h: a searchable shard whose rows do not change, opened from its files.
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "core/result.h"
@@ -15,7 +15,9 @@
 
 namespace sightline::index {
 
-struct ShardData;  // internal/shard_data.h
+struct ShardData;     // internal/shard_data.h
+class Tombstones;     // internal/tombstones.h
+class ShardSearcher;  // internal/shard_searcher.h
 
 struct OpenShardOptions {
   std::size_t dim = 0;                          ///< Expected.
@@ -33,6 +35,9 @@ class SealedShard final : public Shard {
   ///         newer format, or other dim or distance than expected.
   static Result<std::shared_ptr<SealedShard>> open(const std::filesystem::path& folder,
                                                    const OpenShardOptions& options);
+  /// Of what is open already.
+  static std::shared_ptr<SealedShard> from_data(std::unique_ptr<ShardData> data,
+                                                const KernelTable& kernels = index::kernels());
   ~SealedShard() override;
 
   /// Picks by the share of allowed rows: an exact scan of these at about a tenth and below; above
@@ -61,11 +66,11 @@ class SealedShard final : public Shard {
   std::size_t ef_search() const;  ///< The calibrated one; 0 if it has no links.
 
  private:
-  explicit SealedShard(std::unique_ptr<ShardData> data, const KernelTable& kernels);
-  std::unique_ptr<ShardData> data_;
-  const KernelTable& kernels_;
-  class Tombstones;
-  std::unique_ptr<Tombstones> tombstones_;
+  SealedShard(std::unique_ptr<ShardData> data, const KernelTable& kernels);
+
+  const std::unique_ptr<const ShardData> data_;
+  const std::unique_ptr<Tombstones> tombstones_;
+  const std::unique_ptr<const ShardSearcher> searcher_;
 };
 
 }  // namespace sightline::index
