@@ -379,10 +379,14 @@ Result<Json> CollectionDb::shards(const CollectionSnapshot& at) const {
 }
 
 Result<void> CollectionDb::checkpoint(const std::filesystem::path& folder) const {
+  if (!is_writer()) return failed_precondition(database_->path().string() + " is open for reading");
+  std::error_code error;
+  if (std::filesystem::exists(folder, error))
+    return Status{StatusCode::kAlreadyExists, folder.string() + " exists"};
   rocksdb::Checkpoint* made = nullptr;
   rocksdb::Status status = rocksdb::Checkpoint::Create(database_->handle(), &made);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
-  if (status.ok()) status = checkpoint->CreateCheckpoint(folder.string());
+  if (status.ok()) status = checkpoint->CreateCheckpoint(std::filesystem::absolute(folder));
   if (!status.ok()) return database_->status_of(status).with_context("checkpoint");
   return {};
 }

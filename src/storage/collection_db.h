@@ -126,8 +126,9 @@ class CollectionDb {
   /// The list of sealed shards as `pipeline` wrote it; an empty object at first.
   Result<Json> shards(const CollectionSnapshot& at) const;
 
-  /// A consistent copy (hard links where the file system allows) in the new folder `folder`.
-  /// Writer only.
+  /// A consistent copy (hard links where the file system allows) in the new folder `folder`,
+  /// synced. errors  kAlreadyExists; kFailedPrecondition: opened for reading; kResourceExhausted,
+  /// kIoError.
   Result<void> checkpoint(const std::filesystem::path& folder) const;
   /// Reads everything. Returns one line per damage: file or record, and what is wrong; ids of
   /// points that are lost with it where they can be told.

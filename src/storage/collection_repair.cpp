@@ -9,7 +9,7 @@
 #include "storage/data_lock.h"
 #include "storage/internal/index_keys.h"
 #include "storage/internal/log_check.h"
-#include "storage/internal/manifest_mark.h"
+#include "storage/internal/manifest.h"
 #include "storage/internal/survey.h"
 
 namespace sightline::storage {
@@ -59,13 +59,22 @@ std::vector<std::string> manifests(const fs::path& folder) {
   return names;
 }
 
+/// Tells of tables that are missing or cut. A MANIFEST that lists a missing one may be an old one.
+bool misses_a_table(const fs::path& folder, std::vector<std::string>& damages) {
+  const auto tables = damaged_tables(folder);
+  for (const DamagedTable& table : tables) damages.push_back(table.message);
+  return std::any_of(tables.begin(), tables.end(),
+                     [](const DamagedTable& table) { return table.is_missing; });
+}
+
 /// Opens a copy of a damaged database. `damages` hears of files that are not used.
 Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
                                                  const std::shared_ptr<SharedBudget>& budget,
                                                  std::vector<std::string>& damages) {
-  if (const auto whole = check_manifest(folder); !whole) {
+  const auto whole = check_manifest(folder, /*is_closed=*/true);
+  if (!whole) {
     damages.push_back(whole.error().message);
-  } else {
+  } else if (!misses_a_table(folder, damages)) {
     auto opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
     if (opened) return opened;
     damages.push_back(opened.error().message);

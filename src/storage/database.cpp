@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "storage/internal/log_check.h"
-#include "storage/internal/manifest_mark.h"
+#include "storage/internal/manifest.h"
 #include "storage/internal/rocksdb_database.h"
 
 namespace sightline::storage {
@@ -209,23 +209,21 @@ Result<void> RocksDatabase::check_families() const {
   return {};
 }
 
-/// What RocksDB would pass over in silence.
+/// What RocksDB would pass over in silence. A reader may meet what the writer is writing just now,
+/// and looks again.
 Result<void> RocksDatabase::check_files() const {
-  SIGHTLINE_TRY_DO(check_manifest(path_));
+  SIGHTLINE_TRY_DO(check_manifest(path_, /*is_closed=*/is_writer()));
+  if (is_writer()) {
+    const auto damaged = damaged_tables(path_);
+    if (!damaged.empty()) return corruption(damaged.front().message);
+  }
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
     if (entry.path().extension() != ".log") continue;
-    for (int attempt = 1;; ++attempt) {
-      const auto damage = find_log_damage(entry.path(), /*is_closed=*/false);
-      if (!damage || !*damage) break;  // One that vanished is RocksDB's to judge.
-      // Beside a writer: it may have been writing there.
-      if (is_writer() || attempt == kOpenTries) {
-        return corruption(entry.path().string() + " is damaged at byte " +
-                          std::to_string(**damage) +
-                          ", and what was written later would be lost with it");
-      }
-      std::this_thread::sleep_for(kOpenPause);
-    }
+    const auto damage = find_log_damage(entry.path(), /*is_closed=*/false);
+    if (!damage || !*damage) continue;  // One that vanished is RocksDB's to judge.
+    return corruption(entry.path().string() + " is damaged at byte " + std::to_string(**damage) +
+                      ", and what was written later would be lost with it");
   }
   return {};
 }
@@ -273,7 +271,9 @@ Result<void> RocksDatabase::open_once() {
     SIGHTLINE_TRY(folder_identity_, identity_of(path_));
     manifest = manifest_state(path_);
     on_read_only_medium_ = access(path_.c_str(), W_OK) != 0 && errno == EROFS;
-    if (!on_read_only_medium_) {
+    // A secondary instance would pass over a damaged table; a read-only one says so row by row.
+    const bool has_damage = !damaged_tables(path_).empty() && manifest_state(path_) == manifest;
+    if (!on_read_only_medium_ && !has_damage) {
       auto log_folder = make_secondary_folder();
       if (log_folder) secondary_folder_ = *std::move(log_folder);
     }
@@ -320,6 +320,10 @@ void RocksDatabase::close() {
     for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   }
   handles_.clear();
+  if (db_ && is_writer() && !is_damaged_) {
+    db_.reset();
+    mark_manifest(*env(), path_);
+  }
   db_.reset();
   is_secondary_ = false;
   if (!secondary_folder_.empty()) {

@@ -130,4 +130,25 @@ Result<std::optional<std::uint64_t>> find_log_damage(const std::filesystem::path
   return is_closed ? damage : std::optional<std::uint64_t>();
 }
 
+Result<void> visit_log(const std::filesystem::path& path,
+                       const std::function<void(std::string_view record)>& visit) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return io_error("cannot open " + path.string());
+  std::string buffer(kBlockBytes, '\0'), whole;
+  while (file) {
+    file.read(buffer.data(), static_cast<std::streamsize>(kBlockBytes));
+    const std::string_view block(buffer.data(), static_cast<std::size_t>(file.gcount()));
+    if (file.bad()) return io_error("cannot read " + path.string());
+    std::size_t at = 0;
+    while (const auto record = header(block, at)) {
+      if (!is_sound(block, at, *record)) return {};
+      if (record->type == kFull || record->type == kFirst) whole.clear();
+      whole.append(block.substr(at + kHeaderBytes, record->length - kHeaderBytes));
+      if (record->type == kFull || record->type == kLast) visit(whole);
+      at += record->length;
+    }
+  }
+  return {};
+}
+
 }  // namespace sightline::storage

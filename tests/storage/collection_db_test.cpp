@@ -202,6 +202,34 @@ TEST_F(CollectionDbTest, VectorsAreVisitedBySlotAndAMissingOneIsSaid) {
   EXPECT_THAT(missing, ElementsAre(12));
 }
 
+TEST_F(CollectionDbTest, ACheckpointIsACollectionOfItsOwn) {
+  create();
+  const auto copy = dir_ / "copy";
+  {
+    const auto db = open();
+    auto writer = CollectionWriter::create(*db).value();
+    auto first = upsert(1, {1, 2});
+    ASSERT_TRUE(writer->add(first));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+    ASSERT_TRUE(db->checkpoint(copy));
+    EXPECT_EQ(db->checkpoint(copy).error().code, StatusCode::kAlreadyExists);
+    auto second = upsert(2, {3, 4});
+    ASSERT_TRUE(writer->add(second));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+  }
+  EXPECT_EQ(open(OpenMode::kRead)->checkpoint(dir_ / "other").error().code,
+            StatusCode::kFailedPrecondition);
+  for (const OpenMode mode : {OpenMode::kRead, OpenMode::kWrite}) {
+    const auto db = CollectionDb::open(copy, mode, budget_).value();
+    const auto at = db->snapshot().value();
+    EXPECT_EQ(at->counters().num_points, 1U);
+    EXPECT_THAT(db->vector(*at, "", 0).value()->values, ElementsAre(1, 2));
+    EXPECT_THAT(db->verify(*at).value(), IsEmpty());
+  }
+  const auto db = open();
+  EXPECT_EQ((*db->snapshot())->counters().num_points, 2U);
+}
+
 TEST_F(CollectionDbTest, TheCatalogKnowsWhatIsThereAndWhatIsNotWhole) {
   const auto path = dir_ / "catalog";
   EXPECT_EQ(Catalog::open(path, OpenMode::kRead, budget_).error().code, StatusCode::kNotFound);

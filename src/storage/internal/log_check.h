@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -22,5 +23,10 @@ std::uint32_t crc32c(std::string_view bytes);
 /// returns  nullopt: none. errors  kIoError.
 Result<std::optional<std::uint64_t>> find_log_damage(const std::filesystem::path& path,
                                                      bool is_closed);
+
+/// Calls `visit` for each whole record up to the first damage or the end.
+/// errors  kIoError.
+Result<void> visit_log(const std::filesystem::path& path,
+                       const std::function<void(std::string_view record)>& visit);
 
 }  // namespace sightline::storage
