@@ -33,8 +33,8 @@ Result<Json> write_archive(const std::filesystem::path& folder, const std::files
 /// kFailedPrecondition: a newer format.
 Result<Json> read_archive_manifest(const std::filesystem::path& tar);
 
-/// Extracts into the new folder `folder`, synced. Every name, size and checksum is compared with the
-/// manifest; on any difference nothing is left.
+/// Extracts into the new folder `folder`, synced. Every name, size and checksum is compared with
+/// the manifest; on any difference nothing is left.
 ///
 /// returns   the manifest.
 /// errors    kAlreadyExists: `folder` is there; kCorruption names the member and what is wrong

@@ -8,6 +8,7 @@
 // Byte by byte: docs/storage_format.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -34,11 +35,29 @@ enum class Durability {
   kInterval,  ///< Acknowledged once the kernel has it; synced within sync_interval_ms.
 };
 
+/// When growing shards are sealed. The defaults are right; tests draw the lines closer.
+struct SealingOptions {
+  bool in_background = true;  ///< Otherwise by optimize() alone.
+  /// A growing shard of so many bytes or rows takes no more and becomes a sealed one.
+  std::uint64_t full_bytes = std::uint64_t{64} << 20;
+  std::uint64_t full_rows = 131'072;
+  /// What stays below both is not sealed in the background: it is loaded quickly.
+  std::uint64_t small_bytes = std::uint64_t{32} << 20;
+  std::uint64_t small_rows = 20'000;
+  /// Without a write for so long the collection is idle. So many rows within that time are a bulk
+  /// load, during which nothing is trained.
+  std::chrono::milliseconds idle{2000};
+  std::uint64_t bulk_rows = 4096;
+};
+
 struct StoreOptions {
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;     ///< RocksDB's block cache, shared.
   std::uint64_t memtable_bytes = std::uint64_t{128} << 20;  ///< Shared by all collections.
   Durability durability = Durability::kSync;
   std::uint32_t sync_interval_ms = 200;
+  /// Anonymous memory for all that is open (caches and memtables of RocksDB included); 0: no limit.
+  std::uint64_t index_memory_bytes = 0;
+  SealingOptions sealing;
   /// Who holds the lock, for the message another writer gets ("sightline index /photos").
   std::string owner;
 };

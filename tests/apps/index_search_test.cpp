@@ -375,13 +375,13 @@ class HalfWay : public IndexAndSearch {
     folder_ = write_pictures(kNumPictures);
     running_ = box_.start(with_data({"index", folder_, "--json", "--model", tiny_model()}));
     const auto patience = std::chrono::steady_clock::now() + 120s;
-    while (num_points() == 0) {
+    do {  // It is looked at only while it is halted.
       ASSERT_TRUE(running_->is_running()) << "it was done before it could be halted";
       ASSERT_LT(std::chrono::steady_clock::now(), patience);
       running_->send(SIGCONT);
       std::this_thread::sleep_for(50ms);
       running_->send(SIGSTOP);
-    }
+    } while (num_points() == 0);
     stored_ = num_points();
     ASSERT_LT(stored_, kNumPictures) << "more pictures are needed to catch it half-way";
   }
