@@ -63,13 +63,13 @@ class GraphWalk {
   }
 
   /// Whether going on would change little. Rows as near as the farthest of `hits`, allowed or not,
-  /// tell more than the hits themselves: next to none of them were among the last third seen. If
+  /// tell more than the hits themselves: next to none of them were among the latter half seen. If
   /// they are hardly more than the hits, a filter makes no difference here.
   bool at_rest(const Candidates& hits) const {
     const auto is_near = [&](float distance) { return distance <= hits.back().distance; };
-    const auto last_third = seen_.end() - static_cast<std::ptrdiff_t>(seen_.size() / 3);
+    const auto latter_half = seen_.begin() + static_cast<std::ptrdiff_t>(seen_.size() / 2);
     const auto num_near = std::count_if(seen_.begin(), seen_.end(), is_near);
-    const auto num_late = std::count_if(last_third, seen_.end(), is_near);
+    const auto num_late = std::count_if(latter_half, seen_.end(), is_near);
     return static_cast<std::size_t>(num_near) <= 2 * hits.size() ||
            num_late <= num_near / kNearPerLate;
   }
@@ -84,7 +84,7 @@ class GraphWalk {
  private:
   using Node = std::pair<float, std::int32_t>;  // distance, row
   static constexpr std::size_t kMaxBatch = 64;
-  static constexpr std::ptrdiff_t kNearPerLate = 30;
+  static constexpr std::ptrdiff_t kNearPerLate = 200;
 
   std::span<const std::int32_t> neighbours(std::int32_t row, std::int32_t level) const {
     const auto r = static_cast<std::size_t>(row);

@@ -66,7 +66,7 @@ class ListPart final : public ScanPart {
 
  private:
   void hear_witnesses(const Piece& piece) {
-    constexpr std::size_t kRowsPerWitness = 8;
+    constexpr std::size_t kRowsPerWitness = 4;
     const ShardData::List& list = job_.data.lists[piece.list];
     ScanBatch batch(*scanner_,
                     [this](float distance, std::uint32_t) { own_.witnesses.push_back(distance); });
@@ -191,14 +191,14 @@ std::size_t further_lists(const ScanJob& job, std::uint64_t num_missing, std::si
 
 // Under a filter the neighbours of a query may lie in any lists: the farther, the fewer rows near
 // it are allowed. How far is seen from where rows come from: once next to none of the first hits,
-// and next to none of all rows as near as these, came from the last third of the lists probed, few
+// and next to none of all rows as near as these, came from the latter half of the lists probed, few
 // are to be expected of further ones.
 class HitsAtRest {
  public:
   explicit HitsAtRest(std::size_t k) : k_(k) {}
 
   /// Lists that must be probed before the next look.
-  std::size_t next_look() const { return num_probed_ + (num_probed_ + 1) / 2; }
+  std::size_t next_look() const { return 2 * num_probed_; }
 
   bool look(std::size_t num_probed, const Findings& findings) {
     if (num_probed < next_look()) return false;
@@ -214,7 +214,7 @@ class HitsAtRest {
 
  private:
   // Of rows as near as wanted, one so many may have come since the last look.
-  static constexpr std::size_t kHitsPerNew = 50, kWitnessesPerNew = 30;
+  static constexpr std::size_t kHitsPerNew = 50, kWitnessesPerNew = 200;
 
   bool few_new(const Candidates& hits) const {
     std::unordered_set<Slot> known;

@@ -82,7 +82,7 @@ Result<std::optional<Candidates>> refine_until_settled(const ScanJob& job,
                                                        std::size_t num_least,
                                                        std::uint64_t num_passed) {
   constexpr std::size_t kErrorsMeasured = 32;
-  constexpr double kMaxMissesPerHit = 0.01;
+  constexpr double kMaxMissesPerHit = 0.002;
   const double most = kMaxMissesPerHit * static_cast<double>(job.query.k);
   Refiner refiner(job, candidates);
   for (std::size_t end = std::max(num_least, kErrorsMeasured);; end *= 2) {

@@ -24,6 +24,12 @@ bool few_survivors(const RowFilter& filter) {
          (filter.selectivity() <= kExactShare || filter.num_allowed() <= kExactRows);
 }
 
+// A walk sees rows on all sides of its beam, and the more the fewer of them are allowed.
+bool walk_costs_more(const RowFilter& filter, std::size_t ef, std::size_t hnsw_m) {
+  const double num_seen = 4 * static_cast<double>(ef * hnsw_m) / filter.selectivity();
+  return filter.filters() && static_cast<double>(filter.num_allowed()) <= num_seen;
+}
+
 }  // namespace
 
 ShardSearcher::ShardSearcher(const ShardData& data, const KernelTable& kernels,
@@ -82,8 +88,12 @@ Result<std::optional<Candidates>> ShardSearcher::approximate(const ScanJob& job)
           first_set(query.refine, data_.refine, is_pq ? kDefaultPqRefine : kDefaultSq8Refine);
       return scan_lists(job, nprobe, refine);
     }
-    case ShardType::kHnsw:
-      return walk_graph(job, first_set(query.ef_search, data_.ef_search, kDefaultEf));
+    case ShardType::kHnsw: {
+      const std::size_t ef =
+          std::max(query.k, first_set(query.ef_search, data_.ef_search, kDefaultEf));
+      if (walk_costs_more(job.filter, ef, data_.spec.hnsw_m)) return std::optional<Candidates>();
+      return walk_graph(job, ef);
+    }
   }
   return internal_error("a shard of unknown type");
 }

