@@ -243,7 +243,7 @@ TEST_P(LocalStoreModel, AgreesAfterRandomOperations) {
   ASSERT_TRUE(reader) << reader.error().message;
 
   Model model;
-  const std::uint64_t num_rounds = from_environment("SIGHTLINE_MODEL_ROUNDS", 400);
+  const std::uint64_t num_rounds = from_environment("SIGHTLINE_MODEL_ROUNDS", 800);
   for (std::uint64_t round = 0; round < num_rounds; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     ASSERT_NO_FATAL_FAILURE(write_some(model));
