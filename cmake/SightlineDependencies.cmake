@@ -57,7 +57,7 @@ if(needs_torch)
   target_link_libraries(sightline_torch INTERFACE ${TORCH_LIBRARIES})
 endif()
 
-sightline_needs(needs_opencv settings train)
+sightline_needs(needs_opencv settings train eval)
 if(needs_opencv)
   # Debian keeps OpenCVConfig.cmake in libopencv-dev, which drags in a desktop; the three parts in use
   # come without it.

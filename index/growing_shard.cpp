@@ -1,12 +1,11 @@
 #include "index/growing_shard.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <exception>
 #include <new>
 
-#include "core/mutex.h"
+#include "index/internal/parallel_scan.h"
+#include "index/internal/scanner.h"
 #include "index/top_k.h"
 
 namespace sightline::index {
@@ -27,6 +26,10 @@ struct GrowingShard::Block {
       : values(static_cast<float*>(
             ::operator new[](kBlockRows* dim * sizeof(float), std::align_val_t{64}))) {
     for (auto& version : deleted) version.store(kNever, std::memory_order_relaxed);
+  }
+
+  const std::byte* row(std::size_t at, std::size_t dim) const {
+    return std::as_bytes(std::span(values.get() + at * dim, dim)).data();
   }
 
   std::unique_ptr<float[], AlignedDelete> values;  // [kBlockRows, dim]
@@ -95,6 +98,7 @@ void GrowingShard::put(Slot slot, Version version, std::span<const float> row) {
   target.inserted[at] = version;
   remove(slot, version);
   row_of(slot) = static_cast<std::uint32_t>(number + 1);
+  num_live_.fetch_add(1, std::memory_order_relaxed);
   num_rows_.store(number + 1, std::memory_order_release);
 }
 
@@ -105,6 +109,7 @@ void GrowingShard::remove(Slot slot, Version version) {
       .deleted[(row - 1) % kBlockRows]
       .store(version, std::memory_order_release);
   row_of(slot) = 0;
+  num_live_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 std::optional<Version> GrowingShard::version_of(Slot slot) const {
@@ -124,141 +129,92 @@ std::vector<Slot> GrowingShard::live_slots() const {
   return slots;
 }
 
-// One scan that several threads share. The caller works too and waits only for chunks that somebody
-// has taken, never for a helper that has not begun: so a pool worker may be the caller.
-class GrowingShard::Scan {
+std::vector<RowRef> GrowingShard::live_rows() const {
+  std::vector<RowRef> rows;
+  for (const Slot slot : live_slots()) {
+    const std::uint32_t row = find_row(slot) - 1;
+    const Block& held = block(row / kBlockRows);
+    const std::size_t at = row % kBlockRows;
+    rows.push_back({slot, held.inserted[at], held.row(at, dim_)});
+  }
+  return rows;
+}
+
+class GrowingShard::ScanOfBlocks final : public ScanPart {
  public:
-  Scan(const GrowingShard& shard, const ShardQuery& query, const Deadline& deadline,
-       std::size_t num_rows)
+  ScanOfBlocks(const GrowingShard& shard, const ShardQuery& query, const Deadline& deadline,
+               std::size_t num_rows, std::size_t chunk_rows, TopK& result, SearchStats& stats)
       : shard_(shard),
         query_(query),
         deadline_(deadline),
         num_rows_(num_rows),
-        num_blocks_((num_rows + kBlockRows - 1) / kBlockRows),
-        chunk_blocks_(std::max<std::size_t>(
-            1, kChunkBytes / (kBlockRows * std::max<std::size_t>(1, shard.dim_) * sizeof(float)))),
-        num_chunks_((num_blocks_ + chunk_blocks_ - 1) / chunk_blocks_),
-        best_(query.k, query.order) {}
+        chunk_rows_(chunk_rows),
+        result_(result),
+        result_stats_(stats),
+        scanner_(make_vector_scanner(shard.kernels_, shard.distance_, query.vector)),
+        best_(result.emptied()) {}
 
-  std::size_t num_chunks() const { return num_chunks_; }
-
-  // Takes chunks until none is left. A helper that comes too late touches nothing but next_chunk_.
-  void work() {
-    std::size_t chunk = next_chunk_.fetch_add(1);
-    if (chunk >= num_chunks_) return;
-    std::size_t num_taken = 1;
-    std::optional<Status> failure;
-    try {
-      TopK best(query_.k, query_.order);
-      while (true) {
-        if (!failure && !failed_.load(std::memory_order_relaxed)) {
-          auto scanned = scan_chunk(chunk, best);
-          if (!scanned) failure = std::move(scanned).error();
-        }
-        chunk = next_chunk_.fetch_add(1);
-        if (chunk >= num_chunks_) break;
-        ++num_taken;
-      }
-      const MutexLock lock(mutex_);
-      best_.merge(best);
-    } catch (const std::exception& e) {
-      failure = internal_error(std::string("scan of a growing shard: ") + e.what());
-    }
-    const MutexLock lock(mutex_);
-    if (failure && !failure_) failure_ = std::move(failure);
-    if (failure_) failed_.store(true, std::memory_order_relaxed);
-    num_done_ += num_taken;
-    if (num_done_ == num_chunks_) done_.notify_all();
-  }
-
-  Result<std::vector<Candidate>> wait() {
-    const MutexLock lock(mutex_);
-    while (num_done_ != num_chunks_) done_.wait(mutex_);
-    if (failure_) return *failure_;
-    return best_.take_sorted();
-  }
-
- private:
-  Result<void> scan_chunk(std::size_t chunk, TopK& best) const {
-    const std::size_t end = std::min(num_blocks_, (chunk + 1) * chunk_blocks_);
-    for (std::size_t index = chunk * chunk_blocks_; index < end; ++index) {
+  Result<void> scan(std::size_t chunk) override {
+    const std::size_t end = std::min(num_rows_, (chunk + 1) * chunk_rows_);
+    for (std::size_t first = chunk * chunk_rows_; first < end; first += kBlockRows) {
       SIGHTLINE_TRY_DO(deadline_.check("searching"));
-      const Block& block = shard_.block(index);
-      const std::size_t rows = std::min(kBlockRows, num_rows_ - index * kBlockRows);
-      switch (shard_.distance_) {
-        case Distance::kInnerProduct:
-          scan_block(block, rows, best, [this](const std::byte* row) {
-            return -shard_.kernels_.inner_product(query_.vector.data(), row, shard_.dim_);
-          });
-          break;
-        case Distance::kL2:
-          scan_block(block, rows, best, [this](const std::byte* row) {
-            return std::sqrt(shard_.kernels_.l2_squared(query_.vector.data(), row, shard_.dim_));
-          });
-          break;
-        case Distance::kL1:
-          scan_block(block, rows, best, [this](const std::byte* row) {
-            return shard_.kernels_.l1(query_.vector.data(), row, shard_.dim_);
-          });
-          break;
-      }
+      scan_block(shard_.block(first / kBlockRows), std::min(kBlockRows, end - first));
     }
     return {};
   }
 
-  template <typename DistanceOf>
-  void scan_block(const Block& block, std::size_t rows, TopK& best, DistanceOf distance_of) const {
-    const std::byte* row = std::as_bytes(std::span(block.values.get(), 1)).data();
-    const std::size_t stride = shard_.dim_ * sizeof(float);
-    for (std::size_t at = 0; at < rows; ++at, row += stride) {
+  void finish() override {
+    result_.merge(best_);
+    result_stats_.add(stats_);
+  }
+
+ private:
+  void scan_block(const Block& block, std::size_t rows) {
+    ScanBatch batch(*scanner_,
+                    offer_to(best_, [&block](std::uint32_t at) { return block.slots[at]; }));
+    for (std::size_t at = 0; at < rows; ++at) {
       if (block.inserted[at] > query_.read_version ||
           block.deleted[at].load(std::memory_order_relaxed) <= query_.read_version) {
         continue;
       }
+      ++stats_.num_rows;
       if (query_.allowed != nullptr && !query_.allowed->contains(block.slots[at])) continue;
-      float distance = distance_of(row);
-      if (std::isnan(distance)) distance = std::numeric_limits<float>::infinity();
-      if (distance <= best.worst_distance()) best.offer({distance, block.slots[at]});
+      batch.add(block.row(at, shard_.dim_), static_cast<std::uint32_t>(at));
     }
+    batch.flush();
+    stats_.num_allowed += batch.num_scored();
+    stats_.num_scanned += batch.num_scored();
   }
 
   const GrowingShard& shard_;
   const ShardQuery& query_;
   const Deadline& deadline_;
   const std::size_t num_rows_;
-  const std::size_t num_blocks_;
-  const std::size_t chunk_blocks_;
-  const std::size_t num_chunks_;
-  std::atomic<std::size_t> next_chunk_{0};
-  std::atomic<bool> failed_{false};
-
-  Mutex mutex_;
-  CondVar done_;
-  std::size_t num_done_ GUARDED_BY(mutex_) = 0;  // chunks
-  std::optional<Status> failure_ GUARDED_BY(mutex_);
-  TopK best_ GUARDED_BY(mutex_);
+  const std::size_t chunk_rows_;
+  TopK& result_;
+  SearchStats& result_stats_;
+  const std::unique_ptr<Scanner> scanner_;
+  TopK best_;
+  SearchStats stats_;
 };
 
 Result<std::vector<Candidate>> GrowingShard::search(const ShardQuery& query, ComputePool* pool,
                                                     const Deadline& deadline) const {
-  if (query.vector.size() != dim_) {
-    return invalid_argument("the query has " + std::to_string(query.vector.size()) +
-                            " dimensions; this index has " + std::to_string(dim_));
-  }
-  if (query.k == 0) return invalid_argument("k is 0; it must be at least 1");
+  SIGHTLINE_TRY_DO(check_query(query, dim_));
   SIGHTLINE_TRY_DO(deadline.check("searching"));
   const std::size_t rows = num_rows();
-  if (rows == 0) return std::vector<Candidate>();
-
-  const auto scan = std::make_shared<Scan>(*this, query, deadline, rows);
-  if (pool != nullptr && pool->num_threads() > 1) {
-    const std::size_t helpers = std::min(pool->num_threads(), scan->num_chunks()) - 1;
-    for (std::size_t i = 0; i < helpers; ++i) {
-      pool->submit(Priority::kQueryEncoding, [scan] { scan->work(); });
-    }
-  }
-  scan->work();
-  return scan->wait();
+  const std::size_t block_bytes = kBlockRows * std::max<std::size_t>(1, dim_) * sizeof(float);
+  const std::size_t chunk_rows = std::max<std::size_t>(1, kChunkBytes / block_bytes) * kBlockRows;
+  TopK best(query.k, query.order);
+  SearchStats stats;
+  SIGHTLINE_TRY_DO(scan_in_parts((rows + chunk_rows - 1) / chunk_rows, rows, pool,
+                                 Priority::kQueryEncoding, [&] {
+                                   return std::make_unique<ScanOfBlocks>(
+                                       *this, query, deadline, rows, chunk_rows, best, stats);
+                                 }));
+  ++stats.num_exact;
+  if (query.stats != nullptr) query.stats->add(stats);
+  return best.take_sorted();
 }
 
 }  // namespace sightline::index

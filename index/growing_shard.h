@@ -18,10 +18,10 @@ namespace sightline::index {
 /// Rows of one vector name in memory as float32. A put of a slot that is there adds a row and ends
 /// the old one at the same version, so a reader at any version finds each slot at most once.
 ///
-/// Thread-safety: put(), remove(), version_of() and live_slots() belong to one thread at a time
-/// (the committer); search(), num_rows() and memory_bytes() may run on any thread meanwhile. What a
-/// search finds of a version is complete once that version was handed to it by a release/acquire
-/// pair after the last put() and remove() of it (DESIGN.md, "Isolation").
+/// Thread-safety: put(), remove(), version_of(), live_slots() and live_rows() belong to one thread
+/// at a time (the committer); search(), num_rows(), num_live() and memory_bytes() may run on any
+/// thread meanwhile. What a search finds of a version is complete once that version was handed to
+/// it by a release/acquire pair after the last put() and remove() of it (DESIGN.md, "Isolation").
 class GrowingShard final : public Shard {
  public:
   static constexpr std::size_t kBlockRows = 1024;
@@ -34,16 +34,17 @@ class GrowingShard final : public Shard {
   /// Adds the row of `slot` as of `version`; `row` has dim floats. The versions of a slot do
   /// not decrease.
   void put(Slot slot, Version version, std::span<const float> row);
-  /// Ends the row of `slot` as of `version`. Does nothing if there is none.
-  void remove(Slot slot, Version version);
-  /// Version of the live row of `slot`.
-  std::optional<Version> version_of(Slot slot) const;
+  void remove(Slot slot, Version version) override;
+  std::optional<Version> version_of(Slot slot) const override;
   std::vector<Slot> live_slots() const;  ///< Ascending.
+  std::vector<RowRef> live_rows() const override;
   std::size_t dim() const { return dim_; }
 
+  /// Always exact.
   Result<std::vector<Candidate>> search(const ShardQuery& query, ComputePool* pool,
                                         const Deadline& deadline) const override;
   std::uint64_t num_rows() const override { return num_rows_.load(std::memory_order_acquire); }
+  std::uint64_t num_live() const override { return num_live_.load(std::memory_order_relaxed); }
   std::uint64_t memory_bytes() const override {
     return memory_bytes_.load(std::memory_order_relaxed);
   }
@@ -64,13 +65,14 @@ class GrowingShard final : public Shard {
   Block& add_block(std::size_t index);
   std::uint32_t& row_of(Slot slot);
   std::uint32_t find_row(Slot slot) const;
-  class Scan;
+  class ScanOfBlocks;
 
   const std::size_t dim_;
   const Distance distance_;
   const KernelTable& kernels_;
   std::array<std::atomic<Segment*>, kNumSegments> segments_{};
   std::atomic<std::uint64_t> num_rows_{0};
+  std::atomic<std::uint64_t> num_live_{0};
   std::atomic<std::uint64_t> memory_bytes_{0};
   std::vector<std::unique_ptr<MapPage>> rows_by_slot_;
 };

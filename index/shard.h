@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,19 @@ class SlotOrder {
   virtual bool before(Slot a, Slot b) const = 0;
 };
 
+/// How a query was answered, summed over shards. Thread-safety: one thread.
+struct SearchStats {
+  std::uint64_t num_rows = 0;         ///< Live rows of all shards asked.
+  std::uint64_t num_allowed = 0;      ///< Of these, rows whose slot the filter allows.
+  std::uint64_t num_scanned = 0;      ///< Rows or codes whose distance was computed.
+  std::uint64_t num_refined = 0;      ///< Of these, computed again from full vectors.
+  std::uint64_t num_lists = 0;        ///< Inverted lists probed.
+  std::uint32_t num_exact = 0;        ///< Shards answered by an exact scan of the allowed rows.
+  std::uint32_t num_approximate = 0;  ///< Shards answered through lists or links.
+  std::uint32_t num_widened = 0;      ///< Of these, shards probed further because of the filter.
+  void add(const SearchStats& other);
+};
+
 /// What is asked of a shard. Borrows everything for the call.
 struct ShardQuery {
   std::span<const float> vector;      ///< dim floats
@@ -43,9 +57,23 @@ struct ShardQuery {
   Version read_version = kNever - 1;  ///< Rows committed later are not seen.
   const Bitmap* allowed = nullptr;    ///< Slots that may be found; null: all.
   const SlotOrder* order = nullptr;   ///< Breaks ties; null: lower slot first.
+  bool exact = false;                 ///< Full vectors of all allowed rows, whatever the type.
+  std::size_t nprobe = 0;             ///< Lists to probe; 0: the shard's own (calibrated) number.
+  std::size_t ef_search = 0;          ///< Beam of a graph; 0: the shard's own.
+  std::size_t refine = 0;             ///< Candidates refined per k; 0: the shard's own.
+  SearchStats* stats = nullptr;       ///< Added to, if given.
 };
 
-/// Thread-safety: const methods may run on many threads at once, also while rows are added.
+/// One live row of a shard. `values`: dim little-endian floats, perhaps unaligned, which stay as
+/// long as the shard.
+struct RowRef {
+  Slot slot = 0;
+  Version version = 0;
+  const std::byte* values = nullptr;
+};
+
+/// Thread-safety: const methods may run on many threads at once, also while rows are added, but for
+/// version_of() and live_rows(), which belong to the committer as remove() does.
 class Shard {
  public:
   virtual ~Shard() = default;
@@ -60,12 +88,21 @@ class Shard {
   virtual Result<std::vector<Candidate>> search(const ShardQuery& query, ComputePool* pool,
                                                 const Deadline& deadline) const = 0;
 
-  virtual std::uint64_t num_rows() const = 0;  ///< Rows held, deleted ones included.
-  virtual std::uint64_t memory_bytes() const = 0;
+  virtual std::uint64_t num_rows() const = 0;               ///< Rows held, deleted ones included.
+  virtual std::uint64_t num_live() const = 0;               ///< Rows held and not deleted.
+  virtual std::uint64_t memory_bytes() const = 0;           ///< Anonymous memory.
+  virtual std::uint64_t mapped_bytes() const { return 0; }  ///< Of mapped files.
+
+  /// Ends the live row of `slot` as of `version`. Does nothing if there is none.
+  virtual void remove(Slot slot, Version version) = 0;
+  /// Version of the live row of `slot`, if it has one.
+  virtual std::optional<Version> version_of(Slot slot) const = 0;
+  /// Ascending by slot.
+  virtual std::vector<RowRef> live_rows() const = 0;
 };
 
 /// The shards of one vector name at one moment.
-using ShardList = std::vector<std::shared_ptr<const Shard>>;
+using ShardList = std::vector<std::shared_ptr<Shard>>;
 
 /// One answer from many shards: as Shard::search over the union of their rows.
 Result<std::vector<Candidate>> search_shards(const ShardList& shards, const ShardQuery& query,

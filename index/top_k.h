@@ -20,6 +20,8 @@ class TopK {
   float worst_distance() const { return worst_; }
   void offer(Candidate candidate);
   void merge(const TopK& other);
+  /// An empty one of the same k and order.
+  TopK emptied() const { return TopK(k_, order_); }
   /// Best first; leaves this empty.
   std::vector<Candidate> take_sorted();
 

@@ -6,42 +6,116 @@
 namespace sightline::index {
 namespace {
 
+constexpr std::size_t kWords = 256;  // of a codebook
+
 float load(const std::byte* row, std::size_t i) {
   float value;
   std::memcpy(&value, row + i * sizeof(float), sizeof(float));
   return value;
 }
 
+std::size_t code(const std::byte* codes, std::size_t i) {
+  return static_cast<unsigned char>(codes[i]);
+}
+
 // Eight partial sums let the compiler use what vectors the base architecture has without
 // reordering additions itself.
 template <typename Term>
-float sum_of(const float* query, const std::byte* row, std::size_t dim, Term term) {
+float sum_of(std::size_t dim, Term term) {
   float sums[8] = {};
   std::size_t i = 0;
   for (; i + 8 <= dim; i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) {
-      sums[lane] += term(query[i + lane], load(row, i + lane));
-    }
+    for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += term(i + lane);
   }
-  for (std::size_t lane = 0; i < dim; ++i, ++lane) sums[lane] += term(query[i], load(row, i));
+  for (std::size_t lane = 0; i < dim; ++i, ++lane) sums[lane] += term(i);
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
 float inner_product(const float* query, const std::byte* row, std::size_t dim) {
-  return sum_of(query, row, dim, [](float q, float x) { return q * x; });
+  return sum_of(dim, [=](std::size_t i) { return query[i] * load(row, i); });
 }
 
 float l2_squared(const float* query, const std::byte* row, std::size_t dim) {
-  return sum_of(query, row, dim, [](float q, float x) { return (q - x) * (q - x); });
+  return sum_of(dim, [=](std::size_t i) {
+    const float difference = query[i] - load(row, i);
+    return difference * difference;
+  });
 }
 
 float l1(const float* query, const std::byte* row, std::size_t dim) {
-  return sum_of(query, row, dim, [](float q, float x) { return std::fabs(q - x); });
+  return sum_of(dim, [=](std::size_t i) { return std::fabs(query[i] - load(row, i)); });
+}
+
+template <float (*one_row)(const float*, const std::byte*, std::size_t)>
+void for_rows(const float* query, const std::byte* const* rows, std::size_t num_rows,
+              std::size_t dim, float* sums) {
+  for (std::size_t r = 0; r < num_rows; ++r) sums[r] = one_row(query, rows[r], dim);
+}
+
+void sq8_products(const float* query, const std::byte* const* codes, std::size_t num_rows,
+                  std::size_t dim, float* sums) {
+  for (std::size_t r = 0; r < num_rows; ++r) {
+    sums[r] = sum_of(dim, [query, row = codes[r]](std::size_t i) {
+      return query[i] * static_cast<float>(code(row, i));
+    });
+  }
+}
+
+void sq8_squares(const float* query, const float* scale, const std::byte* const* codes,
+                 std::size_t num_rows, std::size_t dim, float* sums) {
+  for (std::size_t r = 0; r < num_rows; ++r) {
+    sums[r] = sum_of(dim, [query, scale, row = codes[r]](std::size_t i) {
+      const float difference = query[i] - scale[i] * static_cast<float>(code(row, i));
+      return difference * difference;
+    });
+  }
+}
+
+template <typename Term>
+void fill_table(const float* query, const float* codebooks, std::size_t num_parts,
+                std::size_t part_dim, float* table, Term term) {
+  for (std::size_t m = 0; m < num_parts; ++m, table += kWords) {
+    for (std::size_t word = 0; word < kWords; ++word) table[word] = 0;
+    for (std::size_t i = 0; i < part_dim; ++i, codebooks += kWords) {
+      const float q = *query++;
+      for (std::size_t word = 0; word < kWords; ++word) table[word] += term(q, codebooks[word]);
+    }
+  }
+}
+
+void product_table(const float* query, const float* codebooks, std::size_t num_parts,
+                   std::size_t part_dim, float* table) {
+  fill_table(query, codebooks, num_parts, part_dim, table, [](float q, float x) { return q * x; });
+}
+
+void square_table(const float* query, const float* codebooks, std::size_t num_parts,
+                  std::size_t part_dim, float* table) {
+  fill_table(query, codebooks, num_parts, part_dim, table,
+             [](float q, float x) { return (q - x) * (q - x); });
+}
+
+void table_sums(const float* table, const std::byte* const* codes, std::size_t num_rows,
+                std::size_t num_parts, float* sums) {
+  for (std::size_t r = 0; r < num_rows; ++r) {
+    sums[r] = sum_of(num_parts, [table, row = codes[r]](std::size_t m) {
+      return table[m * kWords + code(row, m)];
+    });
+  }
 }
 
 }  // namespace
 
 extern constinit const KernelTable kGenericKernels;
-constinit const KernelTable kGenericKernels{"generic", inner_product, l2_squared, l1};
+constinit const KernelTable kGenericKernels{"generic",
+                                            inner_product,
+                                            l2_squared,
+                                            l1,
+                                            for_rows<inner_product>,
+                                            for_rows<l2_squared>,
+                                            sq8_products,
+                                            sq8_squares,
+                                            product_table,
+                                            square_table,
+                                            table_sums};
 
 }  // namespace sightline::index

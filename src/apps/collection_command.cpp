@@ -2,9 +2,11 @@
 
 #include <iostream>
 
+#include "apps/collection_commands.h"
 #include "apps/commands.h"
 #include "apps/inputs.h"
 #include "apps/text_format.h"
+#include "pipeline/vector_import.h"
 
 namespace sightline::apps {
 namespace {
@@ -14,6 +16,8 @@ OrderedJson to_json(const pipeline::CollectionInfo& info) {
   for (const auto& [name, config] : info.config.vectors) {
     vectors[name] = {{"dim", config.dim},
                      {"metric", pipeline::metric_name(config.metric)},
+                     {"index", config.index},
+                     {"target_recall", config.target_recall},
                      {"model",
                       {{"name", config.model.name},
                        {"checksum", config.model.checksum},
@@ -21,24 +25,52 @@ OrderedJson to_json(const pipeline::CollectionInfo& info) {
                        {"precision", config.model.precision},
                        {"path", config.model.path_hint}}}};
   }
+  OrderedJson shards = OrderedJson::array();
+  for (const pipeline::ShardInfo& shard : info.shards) shards.push_back(pipeline::to_json(shard));
+  OrderedJson payload_indexes = OrderedJson::object();
+  for (const auto& [field, type] : info.payload_indexes) {
+    payload_indexes[field] = field_type_name(type);
+  }
   return {{"name", info.name},
           {"num_points", info.num_points},
           {"num_sources", info.num_sources},
           {"commit_number", info.commit_number},
           {"disk_bytes", info.disk_bytes},
           {"memory_bytes", info.memory_bytes},
-          {"vectors", std::move(vectors)}};
+          {"mapped_bytes", info.mapped_bytes},
+          {"vectors", std::move(vectors)},
+          {"shards", std::move(shards)},
+          {"payload_indexes", std::move(payload_indexes)}};
 }
 
-Result<pipeline::CollectionInfo> info_of(pipeline::DataFolder& folder, const std::string& name) {
+struct Described {
+  pipeline::CollectionInfo info;
+  std::optional<pipeline::UnfinishedImport> unfinished;
+};
+
+Result<Described> describe(pipeline::DataFolder& folder, const std::string& name) {
   SIGHTLINE_TRY(const auto store, folder.open_collection(name));
   SIGHTLINE_TRY_DO(store->catch_up());
-  return store->info();
+  Described described;
+  SIGHTLINE_TRY(described.info, store->info());
+  SIGHTLINE_TRY(described.unfinished, pipeline::unfinished_import(*store));
+  return described;
+}
+
+OrderedJson to_json(const Described& described) {
+  OrderedJson json = to_json(described.info);
+  if (described.unfinished) {
+    json["unfinished_import"] = {{"from", described.unfinished->from},
+                                 {"rows", described.unfinished->num_rows},
+                                 {"rows_done", described.unfinished->num_done}};
+  }
+  return json;
 }
 
 std::string model_name(const pipeline::CollectionInfo& info) {
   const auto vector = info.config.vectors.find("");
-  return vector == info.config.vectors.end() ? "-" : vector->second.model.name;
+  const bool has_model = vector != info.config.vectors.end() && !vector->second.model.name.empty();
+  return has_model ? vector->second.model.name : "-";
 }
 
 Result<int> run_list(CommandContext& context) {
@@ -46,12 +78,13 @@ Result<int> run_list(CommandContext& context) {
   SIGHTLINE_TRY(const auto names, folder->list_collections());
   OrderedJson list = OrderedJson::array();
   TextTable table({{"collection", Align::kLeft},
-                   {"pictures", Align::kRight},
+                   {"points", Align::kRight},
                    {"on disk", Align::kRight},
                    {"model", Align::kLeft}});
   for (const std::string& name : names) {
-    SIGHTLINE_TRY(const pipeline::CollectionInfo info, info_of(*folder, name));
-    list.push_back(to_json(info));
+    SIGHTLINE_TRY(const Described described, describe(*folder, name));
+    const pipeline::CollectionInfo& info = described.info;
+    list.push_back(to_json(described));
     table.add_row(
         {name, format_count(info.num_points), format_bytes(info.disk_bytes), model_name(info)});
   }
@@ -65,31 +98,60 @@ Result<int> run_list(CommandContext& context) {
   return kExitOk;
 }
 
+void add_fact(std::string& out, const std::string& key, const std::string& value) {
+  out += key + std::string(12 - std::min<std::size_t>(key.size(), 11), ' ') + escape_line(value) +
+         "\n";
+}
+
+void add_vector_facts(std::string& out, const std::string& name,
+                      const pipeline::VectorConfig& config) {
+  add_fact(out, name.empty() ? "vector" : "vector " + name,
+           std::to_string(config.dim) + " floats, " + std::string(metric_name(config.metric)) +
+               ", index " + config.index + " with target recall " +
+               format_fixed(config.target_recall, 2));
+  if (config.model.checksum.empty()) return add_fact(out, "model", "none: vectors from outside");
+  add_fact(out, "model", config.model.name + ", checksum " + config.model.checksum);
+  add_fact(out, "",
+           "transparency: " + config.model.alpha + ", computed in " + config.model.precision +
+               ", found at " + config.model.path_hint);
+}
+
+std::string facts(const Described& described, const std::filesystem::path& folder) {
+  const pipeline::CollectionInfo& info = described.info;
+  std::string out;
+  add_fact(out, "collection", info.name);
+  add_fact(out, "folder", folder.string());
+  add_fact(out, "points", format_count(info.num_points));
+  if (info.num_sources > 0) {
+    add_fact(out, "sources", format_count(info.num_sources) + " (skipped ones included)");
+  }
+  add_fact(out, "commits", format_count(info.commit_number));
+  add_fact(out, "on disk", format_bytes(info.disk_bytes));
+  add_fact(out, "in memory",
+           format_bytes(info.memory_bytes) + ", and " + format_bytes(info.mapped_bytes) +
+               " of mapped files");
+  for (const auto& [name, config] : info.config.vectors) add_vector_facts(out, name, config);
+  for (const auto& [field, type] : info.payload_indexes) {
+    add_fact(out, "indexed", field + " (" + std::string(field_type_name(type)) + ")");
+  }
+  if (described.unfinished) {
+    add_fact(out, "unfinished",
+             "import of " + described.unfinished->from + ", " +
+                 format_count(described.unfinished->num_done) + " of " +
+                 format_count(described.unfinished->num_rows) +
+                 " rows: the same import goes on from there");
+  }
+  return out + shard_table(info.shards);
+}
+
 Result<int> run_info(CommandContext& context, const std::string& given_name) {
   const std::string& name = given_name.empty() ? context.settings().collection : given_name;
   SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kRead));
-  SIGHTLINE_TRY(const pipeline::CollectionInfo info, info_of(*folder, name));
+  SIGHTLINE_TRY(const Described described, describe(*folder, name));
   if (context.json()) {
-    context.print(to_json(info));
-    return kExitOk;
-  }
-  const auto add = [&](const std::string& key, const std::string& value) {
-    context.out += key + std::string(12 - std::min<std::size_t>(key.size(), 11), ' ') +
-                   escape_line(value) + "\n";
-  };
-  add("collection", info.name);
-  add("folder", folder->collection_folder(name).string());
-  add("pictures", format_count(info.num_points));
-  add("sources", format_count(info.num_sources) + " (skipped ones included)");
-  add("commits", format_count(info.commit_number));
-  add("on disk", format_bytes(info.disk_bytes));
-  add("in memory", format_bytes(info.memory_bytes));
-  for (const auto& [vector, config] : info.config.vectors) {
-    add(vector.empty() ? "vector" : "vector " + vector,
-        std::to_string(config.dim) + " floats, " + std::string(metric_name(config.metric)));
-    add("model", config.model.name + ", checksum " + config.model.checksum);
-    add("", "transparency: " + config.model.alpha + ", computed in " + config.model.precision +
-                ", found at " + config.model.path_hint);
+    context.print(to_json(described));
+  } else {
+    context.out += facts(described, folder->collection_folder(name));
   }
   return kExitOk;
 }
@@ -109,9 +171,9 @@ Result<int> run_delete(CommandContext& context, const std::string& name, bool ye
   }
   {  // Looks first, so that a mistyped name makes no folder and asks nothing.
     SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kRead));
-    SIGHTLINE_TRY(const pipeline::CollectionInfo info, info_of(*folder, name));
+    SIGHTLINE_TRY(const Described described, describe(*folder, name));
     if (!yes && !confirmed("Delete collection \"" + escape_line(name) + "\" with " +
-                           format_count(info.num_points) + " pictures' embeddings?")) {
+                           format_count(described.info.num_points) + " points?")) {
       return failed_precondition("collection \"" + name + "\" was not deleted");
     }
   }
@@ -130,7 +192,8 @@ Result<int> run_delete(CommandContext& context, const std::string& name, bool ye
 }  // namespace
 
 void add_collection_command(CommandLine& line) {
-  CLI::App& group = line.add_group("collection", "List, describe or delete collections.");
+  CLI::App& group = line.add_group(
+      "collection", "List, describe, rebuild, copy, move, check or delete collections.");
   line.add_command({"list", "All collections of the data folder.",
                     "  sightline collection list\n"
                     "  sightline collection list --json --data /mnt/index"},
@@ -138,7 +201,7 @@ void add_collection_command(CommandLine& line) {
 
   auto name = std::make_shared<std::string>();
   CLI::App& info = line.add_command(
-      {"info", "One collection: counts, sizes, model.",
+      {"info", "One collection: counts, sizes, model, shards.",
        "  sightline collection info\n"
        "  sightline collection info holidays --json"},
       [name](CommandContext& context) { return run_info(context, *name); }, &group);
@@ -155,6 +218,8 @@ void add_collection_command(CommandLine& line) {
       &group);
   add_text(remove, "NAME", *doomed, "The collection.")->required()->type_name("");
   remove.add_flag("-y,--yes", *yes, "Do not ask.");
+  add_import_command(line, &group);
+  add_collection_jobs(line, group);
 }
 
 }  // namespace sightline::apps

@@ -8,12 +8,14 @@ namespace sightline::apps {
 // The main job.
 void add_index_command(CommandLine& line);
 void add_search_command(CommandLine& line);
+void add_import_command(CommandLine& line, CLI::App* parent = nullptr);  ///< Or below a group.
 void add_collection_command(CommandLine& line);
 
 // Set-up.
 void add_config_command(CommandLine& line);
 void add_doctor_command(CommandLine& line);
 void add_train_command(CommandLine& line);
+void add_eval_command(CommandLine& line);
 
 // Diagnostics that users and tests share.
 void add_model_command(CommandLine& line);

@@ -4,8 +4,9 @@
 
 #include "apps/commands.h"
 #include "apps/inputs.h"
-#include "apps/npy_writer.h"
+#include "apps/output_file.h"
 #include "apps/text_format.h"
+#include "core/npy.h"
 
 namespace sightline::apps {
 namespace {

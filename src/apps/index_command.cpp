@@ -1,11 +1,14 @@
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
+#include "apps/collection_commands.h"
 #include "apps/commands.h"
 #include "apps/inputs.h"
 #include "apps/interrupt.h"
 #include "apps/progress_bar.h"
 #include "apps/text_format.h"
+#include "index/shard_spec.h"
 #include "pipeline/ingest.h"
 
 namespace sightline::apps {
@@ -15,6 +18,7 @@ struct IndexFlags {
   std::vector<std::string> paths;
   std::vector<std::string> exclude;
   bool prune = false, follow_symlinks = false, hidden = false;
+  IndexSpecFlags index;
 };
 
 /// Before a model is loaded and a folder made: a path that was mistyped.
@@ -74,12 +78,64 @@ std::string summary(const CommandContext& context, const pipeline::IngestReport&
   return text;
 }
 
+/// --index and --target-recall are for a collection in which there is nothing yet.
+Result<void> apply_index_flags(pipeline::CollectionStore& store, const IndexSpecFlags& flags) {
+  if (!flags.spec && !flags.target_recall) return {};
+  SIGHTLINE_TRY(const pipeline::CollectionInfo info, store.info());
+  const pipeline::VectorConfig& config = info.config.vectors.at("");
+  const std::string spec = flags.spec.value_or(config.index);
+  const double recall = flags.target_recall.value_or(config.target_recall);
+  if (spec == config.index && recall == config.target_recall) return {};
+  if (info.num_points > 0) {
+    return failed_precondition("collection \"" + info.name + "\" has index " + config.index +
+                               " with target recall " + format_fixed(config.target_recall, 2) +
+                               "; \"sightline collection optimize " + info.name +
+                               " --index SPEC --target-recall R\" changes that");
+  }
+  return store.set_index("", spec, recall);
+}
+
+/// Whether more is growing than opening the collection again loads quickly, or anything where the
+/// structure of sealed shards was chosen.
+bool asks_for_optimize(const pipeline::CollectionInfo& info) {
+  const pipeline::SealingOptions policy;
+  return std::ranges::any_of(info.shards, [&](const pipeline::ShardInfo& shard) {
+    if (shard.type != "growing" || shard.num_rows == 0) return false;
+    const auto vector = info.config.vectors.find(shard.vector_name);
+    return shard.num_rows > policy.small_rows || shard.memory_bytes > policy.small_bytes ||
+           (vector != info.config.vectors.end() && vector->second.index != "auto");
+  });
+}
+
+/// Seals what the run has brought where that is worth it.
+Result<void> optimize(pipeline::CollectionStore& store, pipeline::IngestReport& report,
+                      ProgressBar& bar, const InterruptWatch& interrupt) {
+  if (report.interrupted) return {};
+  SIGHTLINE_TRY(const pipeline::CollectionInfo info, store.info());
+  if (!asks_for_optimize(info)) return {};
+  const auto started = std::chrono::steady_clock::now();
+  pipeline::OptimizeOptions options;
+  options.progress = [&](double share, std::string_view stage) {
+    bar.update({stage, share, 0, 0});
+  };
+  const auto done = store.optimize(options, Deadline::never().with_stop(interrupt.token()));
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+  report.stages["optimize_s"] = elapsed.count();
+  if (!done && done.error().code == StatusCode::kCancelled && interrupt.interrupted()) {
+    report.interrupted = true;
+    return {};
+  }
+  if (!done) return done.error();
+  return {};
+}
+
 Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
   const auto started = std::chrono::steady_clock::now();
   SIGHTLINE_TRY_DO(check_paths(flags.paths));
   const settings::Settings& settings = context.settings();
   const std::string& name = settings.collection;
   SIGHTLINE_TRY_DO(pipeline::validate_collection_name(name));
+  if (flags.index.spec) SIGHTLINE_TRY_DO(index::parse_shard_spec(*flags.index.spec));
 
   InterruptWatch interrupt(
       "interrupted: finishing the batch in flight (again: stop at once, nothing stored is lost)");
@@ -97,6 +153,7 @@ Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
   }
   SIGHTLINE_TRY(const auto store,
                 pipeline::open_or_create_for(*folder, name, encoder->info(), options.decode.alpha));
+  SIGHTLINE_TRY_DO(apply_index_flags(*store, flags.index));
 
   options.paths = flags.paths;
   options.exclude = flags.exclude;
@@ -112,9 +169,10 @@ Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
   auto report = pipeline::ingest(
       *store, *encoder, context.pool(), options,
       [&](const pipeline::IngestProgress& progress) { bar.update(progress); }, interrupt.token());
-  bar.clear();
   if (!report) return std::move(report).error();
   SIGHTLINE_TRY_DO(store->flush());
+  SIGHTLINE_TRY_DO(optimize(*store, *report, bar, interrupt));
+  bar.clear();
 
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
   if (context.json()) {
@@ -156,6 +214,7 @@ void add_index_command(CommandLine& line) {
   command.add_flag("--prune", flags->prune, "Remove points whose files below PATH have vanished.");
   command.add_flag("--follow-symlinks", flags->follow_symlinks, "Follow symbolic links.");
   command.add_flag("--hidden", flags->hidden, "Walk hidden folders and files too.");
+  add_index_flags(command, flags->index, " of a new collection");
 }
 
 }  // namespace sightline::apps

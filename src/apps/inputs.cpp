@@ -58,6 +58,7 @@ Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& c
   options.durability = settings.storage.durability == "interval" ? pipeline::Durability::kInterval
                                                                  : pipeline::Durability::kSync;
   options.sync_interval_ms = static_cast<std::uint32_t>(settings.storage.sync_interval.count());
+  options.index_memory_bytes = settings.index.memory_bytes;
   options.owner = context.command_line();
   auto folder = pipeline::DataFolder::open(settings.data_dir, access, options, context.pool());
   if (!folder && access == pipeline::Access::kRead &&

@@ -39,11 +39,15 @@ int main(int argc, char** argv) {
   CommandLine line;
   add_index_command(line);
   add_search_command(line);
+  add_import_command(line);
   add_collection_command(line);
   add_config_command(line);
   add_doctor_command(line);
 #ifdef SIGHTLINE_WITH_TRAIN
   add_train_command(line);
+#endif
+#ifdef SIGHTLINE_WITH_EVAL
+  add_eval_command(line);
 #endif
   add_model_command(line);
   add_tokenize_command(line);

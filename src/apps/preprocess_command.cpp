@@ -2,7 +2,8 @@
 
 #include "apps/commands.h"
 #include "apps/inputs.h"
-#include "apps/npy_writer.h"
+#include "apps/output_file.h"
+#include "core/npy.h"
 #include "image/preprocess.h"
 
 namespace sightline::apps {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "apps/text_format.h"
 #include "core/log.h"
@@ -15,7 +16,10 @@ namespace sightline::apps {
 namespace {
 
 constexpr std::chrono::seconds kLogInterval{30};
+constexpr std::chrono::milliseconds kDrawInterval{100};
+constexpr double kFirstEstimate = 2;  // seconds
 constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kLogWidth = 120;
 
 std::size_t terminal_width() {
   winsize size{};
@@ -28,57 +32,117 @@ bool is_terminal() {
   return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::strcmp(term, "dumb") != 0);
 }
 
+/// "[=====>    ]   45 %  "
+std::string bar_of(double share) {
+  const auto filled = static_cast<std::size_t>(share * kBarWidth);
+  std::string bar(filled, '=');
+  if (filled < kBarWidth) bar += '>';
+  bar.resize(kBarWidth, ' ');
+  const std::string percent = std::to_string(static_cast<int>(share * 100)) + " %";
+  return "[" + bar + "]  " + std::string(5 - percent.size(), ' ') + percent + "  ";
+}
+
+/// With a bar where it fits, else with the percentage alone.
+std::string line_of(const std::string& stage, double share, const std::string& text,
+                    std::size_t width) {
+  const std::string with_bar = stage + "  " + bar_of(share) + text;
+  if (with_bar.size() <= width) return with_bar;
+  return (stage + "  " + std::to_string(static_cast<int>(share * 100)) + " %  " + text)
+      .substr(0, width);
+}
+
+std::string rate_text(double per_second) {
+  return format_fixed(per_second, per_second < 10 ? 1 : 0) + "/s";
+}
+
 std::string counts(const pipeline::IngestProgress& progress) {
   std::string text = format_count(progress.seen) + " of " + format_count(progress.found);
   if (!progress.walk_done) text += " found so far";
-  text += "  " + format_fixed(progress.images_per_second, progress.images_per_second < 10 ? 1 : 0) +
-          "/s";
+  text += "  " + rate_text(progress.images_per_second);
   if (progress.eta.count() >= 0) text += "  " + format_duration(progress.eta.count()) + " left";
   if (progress.skipped > 0) text += "  " + format_count(progress.skipped) + " skipped";
   return text;
 }
 
+std::string counts(const pipeline::JobProgress& progress, const StagePace& pace) {
+  std::string text;
+  if (progress.total > 0) {
+    text = format_count(progress.done) + " of " + format_count(progress.total);
+  }
+  const double gained = progress.share - pace.first_share;
+  if (pace.seconds < kFirstEstimate || gained <= 0) return text;
+  if (progress.total > 0 && progress.done > pace.first_done) {
+    const double done = static_cast<double>(progress.done - pace.first_done);
+    text += "  " + rate_text(done / pace.seconds);
+  }
+  const double left = pace.seconds * (1.0 - progress.share) / gained;
+  return text + (text.empty() ? "" : "  ") + format_duration(left) + " left";
+}
+
 }  // namespace
 
 std::string progress_line(const pipeline::IngestProgress& progress, std::size_t width) {
-  std::string line = "indexing  ";
   const std::string text = counts(progress);
-  if (progress.walk_done && progress.found > 0) {
-    const double share =
-        std::min(1.0, static_cast<double>(progress.seen) / static_cast<double>(progress.found));
-    const auto filled = static_cast<std::size_t>(share * kBarWidth);
-    std::string bar(filled, '=');
-    if (filled < kBarWidth) bar += '>';
-    bar.resize(kBarWidth, ' ');
-    const std::string percent = std::to_string(static_cast<int>(share * 100)) + " %";
-    const std::string with_bar =
-        line + "[" + bar + "]  " + std::string(5 - percent.size(), ' ') + percent + "  " + text;
-    if (with_bar.size() <= width) return with_bar;
-    line += percent + "  ";
-  }
-  return (line + text).substr(0, width);
+  if (!progress.walk_done || progress.found == 0) return ("indexing  " + text).substr(0, width);
+  const double share =
+      std::min(1.0, static_cast<double>(progress.seen) / static_cast<double>(progress.found));
+  return line_of("indexing", share, text, width);
 }
 
-ProgressBar::ProgressBar(bool quiet)
-    : quiet_(quiet), terminal_(is_terminal()), last_logged_(std::chrono::steady_clock::now()) {}
+std::string progress_line(const pipeline::JobProgress& progress, const StagePace& pace,
+                          std::size_t width) {
+  return line_of(std::string(progress.stage), std::clamp(progress.share, 0.0, 1.0),
+                 counts(progress, pace), width);
+}
+
+ProgressBar::ProgressBar(bool quiet, std::string component)
+    : quiet_(quiet),
+      terminal_(is_terminal()),
+      component_(std::move(component)),
+      last_logged_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() { clear(); }
+
+void ProgressBar::draw(std::string_view line) {
+  // The cursor goes back to the start, so that a message of the log replaces the bar.
+  const std::string text = "\r\x1b[K" + std::string(line) + "\r";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+bool ProgressBar::log_is_due(Time now) {
+  if (now - last_logged_ < kLogInterval) return false;
+  last_logged_ = now;
+  return true;
+}
 
 void ProgressBar::update(const pipeline::IngestProgress& progress) {
   if (quiet_) return;
   if (terminal_) {
-    // The cursor goes back to the start, so that a message of the log replaces the bar.
-    const std::size_t width = terminal_width();
-    const std::string line = "\r\x1b[K" + progress_line(progress, width - 1) + "\r";
-    std::fwrite(line.data(), 1, line.size(), stderr);
-    std::fflush(stderr);
-    drawn_ = true;
-    return;
+    draw(progress_line(progress, terminal_width() - 1));
+  } else if (log_is_due(std::chrono::steady_clock::now())) {
+    log_info(component_, counts(progress));
   }
+}
+
+void ProgressBar::update(const pipeline::JobProgress& progress) {
+  if (quiet_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_logged_ < kLogInterval) return;
-  last_logged_ = now;
-  log_info("index", counts(progress));
+  const bool is_new = progress.stage != stage_;
+  if (is_new) {
+    stage_ = progress.stage;
+    stage_start_ = now;
+    pace_ = {0, progress.share, progress.done};
+  }
+  pace_.seconds = std::chrono::duration<double>(now - stage_start_).count();
+  if (terminal_) {
+    if (!is_new && now - last_drawn_ < kDrawInterval) return;
+    last_drawn_ = now;
+    draw(progress_line(progress, pace_, terminal_width() - 1));
+  } else if (log_is_due(now)) {
+    log_info(component_, progress_line(progress, pace_, kLogWidth));
+  }
 }
 
 void ProgressBar::clear() {

@@ -1,13 +1,13 @@
-#include <fstream>
-#include <iostream>
-#include <sstream>
+#include <memory>
+#include <set>
 
 #include "apps/commands.h"
 #include "apps/html_page.h"
 #include "apps/inputs.h"
-#include "apps/npy_writer.h"
+#include "apps/output_file.h"
 #include "apps/query_operands.h"
 #include "apps/text_format.h"
+#include "apps/vector_search.h"
 #include "codecs/facts.h"
 #include "pipeline/query.h"
 
@@ -24,6 +24,9 @@ struct SearchFlags {
   std::string format;
   bool null_separated = false;
   std::string html_file;
+  std::string vectors_file, using_name, filter;
+  bool exact = false;
+  std::size_t nprobe = 0, ef_search = 0;
   const CLI::App* command = nullptr;
 };
 
@@ -33,22 +36,13 @@ struct Answered {
   pipeline::QueryAnswer answer;
 };
 
-Result<std::string> read_text(const std::string& file) {
-  std::ostringstream text;
-  if (file == "-") {
-    text << std::cin.rdbuf();
-    return text.str();
-  }
-  SIGHTLINE_TRY(const auto bytes, codecs::read_file(file));
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
 Result<std::vector<Operands>> queries_from(CommandContext& context, const SearchFlags& flags) {
   SIGHTLINE_TRY(Operands operands, operands_from(values_in_order(*flags.command)));
   if (flags.queries_file.empty()) {
     if (operands.empty()) {
       return context.usage_error(
-          "nothing to search for: give words, --image FILE, --like ID or --queries FILE");
+          "nothing to search for: give words, --image FILE, --like ID, --queries FILE or "
+          "--vectors FILE.npy");
     }
     return std::vector<Operands>{std::move(operands)};
   }
@@ -178,12 +172,83 @@ Result<void> check_flags(CommandContext& context, const SearchFlags& flags) {
   if (flags.html_file == "-" && (context.json() || !flags.format.empty() || paths_wanted)) {
     return context.usage_error("--html - writes the page to stdout: it stands alone");
   }
+  if (flags.vectors_file.empty()) {
+    return flags.using_name.empty() ? Result<void>()
+                                    : context.usage_error("--using goes with --vectors");
+  }
+  if (!flags.html_file.empty() || paths_wanted) {
+    return context.usage_error("--vectors answers as a table or with --json");
+  }
   return {};
+}
+
+Result<int> search_vectors(CommandContext& context, const SearchFlags& flags) {
+  SIGHTLINE_TRY(const Operands operands, operands_from(values_in_order(*flags.command)));
+  if (!operands.empty() || !flags.queries_file.empty()) {
+    return context.usage_error("--vectors stands alone: leave out words, pictures and --queries");
+  }
+  VectorSearch search;
+  search.file = flags.vectors_file;
+  search.vector_name = flags.using_name;
+  search.top_k = flags.top_k;
+  search.offset = flags.offset;
+  search.min_score = flags.min_score;
+  SIGHTLINE_TRY(search.filter, read_filter(flags.filter));
+  search.exact = flags.exact;
+  search.nprobe = flags.nprobe;
+  search.ef_search = flags.ef_search;
+  return run_vector_search(context, search);
+}
+
+Result<std::vector<Answered>> ask(const pipeline::QueryPipeline& pipeline, pipeline::Query query,
+                                  std::vector<Operands> queries) {
+  std::vector<Answered> answers;
+  for (Operands& operands : queries) {
+    query.operands = operands;
+    auto answer = pipeline.search(query, Deadline::never());
+    if (!answer) {
+      if (queries.size() == 1) return std::move(answer).error();
+      return std::move(answer).error().with_context("query " + describe(operands));
+    }
+    answers.push_back({std::move(operands), *std::move(answer)});
+  }
+  return answers;
+}
+
+std::set<std::string> warnings_of(const std::vector<Answered>& answers) {
+  std::set<std::string> warnings;
+  for (const Answered& answered : answers) {
+    const auto& of_one = answered.answer.plan.warnings;
+    warnings.insert(of_one.begin(), of_one.end());
+  }
+  return warnings;
+}
+
+/// Whether the page went to stdout and nothing else belongs there.
+Result<bool> write_page(CommandContext& context, const SearchFlags& flags,
+                        const std::vector<Answered>& answers,
+                        const pipeline::CollectionStore& store,
+                        const pipeline::CollectionInfo& info, const codecs::DecodeOptions& decode) {
+  std::vector<PageSection> sections;
+  for (const Answered& answered : answers) {
+    sections.push_back(page_section(answered, store, decode));
+  }
+  const std::string page =
+      render_page(sections, format_count(info.num_points) + " pictures in \"" + info.name + "\"");
+  if (flags.html_file == "-") {
+    context.out += page;
+    return true;
+  }
+  SIGHTLINE_TRY_DO(write_file(flags.html_file, page));
+  context.note("page written to " + flags.html_file);
+  return false;
 }
 
 Result<int> run_search(CommandContext& context, const SearchFlags& flags) {
   SIGHTLINE_TRY_DO(check_flags(context, flags));
+  if (!flags.vectors_file.empty()) return search_vectors(context, flags);
   SIGHTLINE_TRY(std::vector<Operands> queries, queries_from(context, flags));
+  SIGHTLINE_TRY(const auto filter, read_filter(flags.filter));
 
   SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kRead));
   SIGHTLINE_TRY(const auto store, folder->open_collection(context.settings().collection));
@@ -197,35 +262,21 @@ Result<int> run_search(CommandContext& context, const SearchFlags& flags) {
   SIGHTLINE_TRY(const auto pipeline,
                 pipeline::QueryPipeline::create(*store, encoder.get(), decode, context.pool()));
 
-  std::vector<Answered> answers;
-  for (Operands& operands : queries) {
-    pipeline::Query query;
-    query.operands = operands;
-    query.top_k = flags.top_k;
-    query.offset = flags.offset;
-    query.score_threshold = flags.min_score;
-    auto answer = pipeline.search(query, Deadline::never());
-    if (!answer) {
-      if (queries.size() == 1) return std::move(answer).error();
-      return std::move(answer).error().with_context("query " + describe(operands));
-    }
-    answers.push_back({std::move(operands), *std::move(answer)});
-  }
-  if (info.num_points == 0) context.note("collection \"" + info.name + "\" is empty");
+  pipeline::Query query;
+  query.top_k = flags.top_k;
+  query.offset = flags.offset;
+  query.score_threshold = flags.min_score;
+  query.filter = filter;
+  query.exact = flags.exact;
+  query.nprobe = flags.nprobe;
+  query.ef_search = flags.ef_search;
+  SIGHTLINE_TRY(const auto answers, ask(pipeline, query, std::move(queries)));
+  SIGHTLINE_TRY_DO(note_state(context, *store, info));
+  note_warnings(context, warnings_of(answers));
 
   if (!flags.html_file.empty()) {
-    std::vector<PageSection> sections;
-    for (const Answered& answered : answers) {
-      sections.push_back(page_section(answered, *store, decode));
-    }
-    const std::string page =
-        render_page(sections, format_count(info.num_points) + " pictures in \"" + info.name + "\"");
-    if (flags.html_file == "-") {
-      context.out += page;
-      return kExitOk;
-    }
-    SIGHTLINE_TRY_DO(write_file(flags.html_file, page));
-    context.note("page written to " + flags.html_file);
+    SIGHTLINE_TRY(const bool was_all, write_page(context, flags, answers, *store, info, decode));
+    if (was_all) return kExitOk;
   }
   if (context.json()) {
     context.print(to_json(answers, !flags.queries_file.empty()));
@@ -268,6 +319,9 @@ void add_search_command(CommandLine& line) {
        "  sightline search --like 018f3c2e-... --json\n"
        "  sightline search \"a dog\" -0 | xargs -0 cp -t /tmp/dogs\n"
        "  sightline search --queries queries.jsonl --html page.html\n"
+       "  sightline search a dog --filter '{\"must\": [{\"key\": \"_image.width\", \"range\": "
+       "{\"gte\": 1000}}]}'\n"
+       "  sightline search --vectors queries.npy --collection films --json\n"
        "\n"
        "Several operands become one query: the weighted sum of their embeddings. In a file of\n"
        "queries a line is words or JSON: {\"operands\": [{\"image\": \"a.jpg\"}, {\"text\": "
@@ -294,6 +348,22 @@ void add_search_command(CommandLine& line) {
       ->check(CLI::IsMember({"table", "paths"}).description(""));
   command.add_flag("-0,--null", flags->null_separated,
                    "Paths alone, each followed by a NUL byte, for xargs -0.");
+  add_text(command, "--vectors", flags->vectors_file,
+           "Ask with vectors: an array of shape (n, dim) or (dim,); needs no model.")
+      ->type_name("FILE.npy");
+  add_text(command, "--using", flags->using_name, "With --vectors: the name of the vector.")
+      ->type_name("NAME");
+  add_text(command, "--filter", flags->filter,
+           "Find only points whose payload satisfies this filter (Qdrant's JSON).")
+      ->type_name("JSON|@FILE");
+  command.add_flag("--exact", flags->exact, "Compare with every point that may be found.");
+  command
+      .add_option("--nprobe", flags->nprobe, "Inverted lists to probe; as calibrated if not given.")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536).description(""));
+  command.add_option("--ef", flags->ef_search, "Beam width in graphs; as calibrated if not given.")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536).description(""));
   add_text(command, "--html", flags->html_file,
            "Write a page with thumbnails, complete in itself; - is stdout.")
       ->type_name("FILE");

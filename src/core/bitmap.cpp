@@ -69,6 +69,14 @@ Bitmap& Bitmap::operator=(Bitmap&& other) noexcept {
   return *this;
 }
 
+Bitmap Bitmap::from_sorted(std::span<const std::uint32_t> values) {
+  Bitmap bitmap;
+  if (!values.empty()) {
+    bitmap.impl_->roaring = owned(roaring_bitmap_of_ptr(values.size(), values.data()));
+  }
+  return bitmap;
+}
+
 void Bitmap::add(std::uint32_t value) { roaring_bitmap_add(impl_->roaring.get(), value); }
 
 void Bitmap::add_range(std::uint32_t first, std::uint64_t end) {
@@ -83,6 +91,10 @@ bool Bitmap::contains(std::uint32_t value) const {
 }
 
 std::uint64_t Bitmap::count() const { return roaring_bitmap_get_cardinality(impl_->roaring.get()); }
+
+std::uint64_t Bitmap::and_count(const Bitmap& other) const {
+  return roaring_bitmap_and_cardinality(impl_->roaring.get(), other.impl_->roaring.get());
+}
 
 bool Bitmap::empty() const { return roaring_bitmap_is_empty(impl_->roaring.get()); }
 
@@ -110,6 +122,25 @@ std::vector<std::uint32_t> Bitmap::to_vector() const {
   std::vector<std::uint32_t> values(count());
   if (!values.empty()) roaring_bitmap_to_uint32_array(impl_->roaring.get(), values.data());
   return values;
+}
+
+bool Bitmap::iterate(bool (*visit)(std::uint32_t value, void* context), void* context) const {
+  return roaring_iterate(impl_->roaring.get(), visit, context);
+}
+
+void Bitmap::optimize() {
+  roaring_bitmap_run_optimize(impl_->roaring.get());
+  roaring_bitmap_shrink_to_fit(impl_->roaring.get());
+}
+
+std::uint64_t Bitmap::memory_bytes() const {
+  // A container costs its header, its three table entries and the allocator's headers beside its
+  // values, which lie in memory as they are written.
+  constexpr std::uint64_t kFixed = sizeof(Bitmap) + sizeof(Impl) + sizeof(roaring_bitmap_t) + 48;
+  constexpr std::uint64_t kPerContainer = 56;
+  const auto containers = static_cast<std::uint64_t>(impl_->roaring->high_low_container.size);
+  return kFixed + containers * kPerContainer +
+         roaring_bitmap_portable_size_in_bytes(impl_->roaring.get());
 }
 
 std::string Bitmap::serialize() const {

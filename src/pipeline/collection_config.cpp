@@ -3,11 +3,14 @@
 #include <cstddef>
 #include <utility>
 
+#include "index/shard_spec.h"
+
 namespace sightline::pipeline {
 namespace {
 
 constexpr std::size_t kMaxDim = 65'536;
 constexpr std::size_t kMaxVectorNameBytes = 255;
+constexpr double kLeastTargetRecall = 0.5;
 
 }  // namespace
 
@@ -38,11 +41,26 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+index::Distance distance_of(Metric metric) {
+  switch (metric) {
+    case Metric::kCosine:
+    case Metric::kDot:
+      return index::Distance::kInnerProduct;
+    case Metric::kEuclid:
+      return index::Distance::kL2;
+    case Metric::kManhattan:
+      return index::Distance::kL1;
+  }
+  return index::Distance::kInnerProduct;
+}
+
 Json config_to_json(const CollectionConfig& config) {
   Json vectors = Json::object();
   for (const auto& [name, vector] : config.vectors) {
     vectors[name] = {{"dim", vector.dim},
                      {"metric", metric_name(vector.metric)},
+                     {"index", vector.index},
+                     {"target_recall", vector.target_recall},
                      {"model",
                       {{"checksum", vector.model.checksum},
                        {"alpha", vector.model.alpha},
@@ -60,6 +78,9 @@ Result<CollectionConfig> config_from_json(const Json& json) {
       VectorConfig vector;
       vector.dim = entry.at("dim").get<std::size_t>();
       SIGHTLINE_TRY(vector.metric, parse_metric(entry.at("metric").get<std::string>()));
+      // Collections of before there were sealed shards have neither.
+      vector.index = entry.value("index", vector.index);
+      vector.target_recall = entry.value("target_recall", vector.target_recall);
       const Json& model = entry.at("model");
       vector.model.checksum = model.at("checksum").get<std::string>();
       vector.model.alpha = model.at("alpha").get<std::string>();
@@ -73,6 +94,23 @@ Result<CollectionConfig> config_from_json(const Json& json) {
   }
   return config;
 }
+
+namespace {
+
+Result<void> validate_index(const std::string& name, const VectorConfig& vector) {
+  const std::string context = "index of " + shown_vector_name(name);
+  const auto spec = index::parse_shard_spec(vector.index);
+  if (!spec) return spec.error().with_context(context);
+  if (!spec->automatic) {
+    const auto fits = index::check_shard_spec(*spec, vector.dim, distance_of(vector.metric));
+    if (!fits) return fits.error().with_context(context);
+  }
+  if (vector.target_recall >= kLeastTargetRecall && vector.target_recall <= 1) return {};
+  return invalid_argument("target_recall of " + shown_vector_name(name) + " is " +
+                          std::to_string(vector.target_recall) + "; it must be 0.5..1");
+}
+
+}  // namespace
 
 Result<void> validate_config(const CollectionConfig& config) {
   if (config.vectors.empty()) return invalid_argument("a collection needs at least one vector");
@@ -88,6 +126,7 @@ Result<void> validate_config(const CollectionConfig& config) {
     }
     if (name.find('\0') != std::string::npos || !is_utf8(name))
       return invalid_argument("a vector name must be UTF-8 without zero bytes");
+    SIGHTLINE_TRY_DO(validate_index(name, vector));
   }
   return {};
 }

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "core/deadline.h"
+#include "core/filter.h"
+#include "core/indexed_value.h"
 #include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
@@ -40,11 +42,25 @@ struct VectorConfig {
   std::size_t dim = 0;  ///< 1..65536
   Metric metric = Metric::kCosine;
   ModelIdentity model;
+  /// Structure of sealed shards: "auto" or FAISS's factory grammar ("IVF4096,PQ64").
+  std::string index = "auto";
+  /// recall@10 that searches of sealed shards are calibrated to, 0.5..1.
+  double target_recall = 0.95;
 };
 
 /// Vector name -> its configuration. The default vector's name is "" (as in Qdrant).
 struct CollectionConfig {
   std::map<std::string, VectorConfig> vectors;
+};
+
+/// One shard as people see it.
+struct ShardInfo {
+  std::string vector_name;
+  std::string type;            ///< "growing", "Flat", "IVF4096,PQ64", ...
+  std::uint64_t num_rows = 0;  ///< Deleted ones included.
+  std::uint64_t num_live = 0;
+  std::uint64_t memory_bytes = 0, mapped_bytes = 0;
+  std::size_t nprobe = 0, ef_search = 0;  ///< Calibrated; 0: without meaning for the type.
 };
 
 struct CollectionInfo {
@@ -54,7 +70,10 @@ struct CollectionInfo {
   std::uint64_t num_sources = 0;    ///< Records in `sources`, skipped ones included.
   std::uint64_t commit_number = 0;  ///< Of the last commit visible to this handle.
   std::uint64_t disk_bytes = 0;
-  std::uint64_t memory_bytes = 0;  ///< Vectors and indexes in this process.
+  std::uint64_t memory_bytes = 0;  ///< Vectors and indexes in this process, anonymous memory.
+  std::uint64_t mapped_bytes = 0;  ///< Of mapped shard files.
+  std::vector<ShardInfo> shards;
+  std::map<std::string, FieldType> payload_indexes;
 };
 
 /// What ingest knows of a source; key is `uri`.
@@ -77,11 +96,53 @@ struct NamedVector {
 
 /// Inserts the point or replaces it whole: vectors it does not name are dropped, as are its payload
 /// and its source record, unless the same write() puts that source for the point, before or after.
+enum class WriteMode {
+  kUpsert,
+  kInsertOnly,  ///< Points that exist are left as they are.
+  kUpdateOnly,  ///< Points that do not exist are not made.
+};
 struct UpsertPoint {
   PointId id;
   std::vector<NamedVector> vectors;
   Json payload = Json::object();
   std::string thumbnail;  ///< JPEG bytes for `blobs`; empty: none.
+  WriteMode mode = WriteMode::kUpsert;
+  /// Only if the point exists and its StoredPoint::version is this one; otherwise nothing is done.
+  std::optional<std::uint64_t> expected_version;
+};
+/// Points by id, or all that satisfy a filter as of before the write(). Missing points are passed
+/// over.
+struct PointSelector {
+  std::vector<PointId> ids;
+  std::shared_ptr<const Filter> filter;  ///< If set, `ids` is empty.
+};
+/// Merges `payload` into the points' payloads (`key`: into the object there), key by key. Never
+/// changes `_image`.
+struct SetPayload {
+  PointSelector points;
+  Json payload = Json::object();
+  std::string key;  ///< A FieldPath, or empty: the whole payload.
+};
+/// Removes what the paths name. Never `_image`.
+struct DeletePayloadKeys {
+  PointSelector points;
+  std::vector<std::string> keys;  ///< FieldPaths.
+};
+/// Empties the payloads but for `_image`.
+struct ClearPayload {
+  PointSelector points;
+};
+struct DeletePoints {
+  PointSelector points;
+};
+/// Replaces the named vectors of an existing point, keeping the rest.
+struct UpdateVectors {
+  PointId id;
+  std::vector<NamedVector> vectors;
+};
+struct DeleteVectors {
+  PointSelector points;
+  std::vector<std::string> names;
 };
 /// Replaces the payload of an existing point, keeping vectors and thumbnail; `_image` is kept
 /// unless the new payload has one. A missing point is not an error.
@@ -103,7 +164,9 @@ struct PutSource {
 struct DeleteSource {
   std::string uri;
 };
-using WriteOp = std::variant<UpsertPoint, OverwritePayload, DeletePoint, PutSource, DeleteSource>;
+using WriteOp =
+    std::variant<UpsertPoint, OverwritePayload, DeletePoint, PutSource, DeleteSource, SetPayload,
+                 DeletePayloadKeys, ClearPayload, DeletePoints, UpdateVectors, DeleteVectors>;
 
 struct WriteSummary {
   std::uint64_t commit_number = 0;  ///< Visible to searches from here on.
@@ -118,7 +181,26 @@ struct SearchRequest {
   std::optional<float> score_threshold;  ///< Hits of lower score are left out.
   std::vector<PointId> exclude;          ///< Points left out (the one asked "like").
   bool with_payload = true;
-  bool exact = false;  ///< Exact scan whatever the shard type.
+  std::shared_ptr<const Filter> filter;  ///< Null: all points.
+  bool exact = false;                    ///< Exact scan whatever the shard type.
+  std::size_t nprobe = 0;                ///< Inverted lists probed per shard; 0: as calibrated.
+  std::size_t ef_search = 0;             ///< Beam of graphs; 0: as calibrated.
+};
+
+/// How a search was answered.
+struct SearchPlan {
+  /// "exact": all allowed rows were compared; "approximate": through lists or links; "mixed": some
+  /// shards so, others so; "empty": no point is allowed.
+  std::string strategy;
+  std::uint64_t num_points = 0;     ///< Points that have the vector.
+  std::uint64_t num_estimated = 0;  ///< Points that the filter was thought to allow.
+  std::uint64_t num_allowed = 0;    ///< Points that it allowed.
+  std::uint64_t num_scanned = 0;    ///< Rows or codes compared.
+  std::uint64_t num_refined = 0;    ///< Of these, compared again by full vectors.
+  std::uint64_t num_lists = 0;      ///< Inverted lists probed.
+  std::size_t num_shards = 0;
+  std::size_t num_widened = 0;        ///< Shards probed further because of the filter.
+  std::vector<std::string> warnings;  ///< "field \"x\" has no index: payloads were read"
 };
 
 /// One found point. Score: higher is better; for kEuclid and kManhattan the negated distance.
@@ -126,6 +208,23 @@ struct ScoredPoint {
   PointId id;
   float score = 0;
   Json payload;
+};
+
+struct SearchAnswer {
+  std::vector<ScoredPoint> hits;  ///< Best first; ties by PointId.
+  SearchPlan plan;
+};
+
+struct OptimizeOptions {
+  /// Also make anew what is good already.
+  bool force = false;
+  /// 0 <= share <= 1, and what is being done.
+  std::function<void(double share, std::string_view stage)> progress;
+};
+struct OptimizeSummary {
+  std::size_t num_built = 0;    ///< Shards written.
+  std::size_t num_removed = 0;  ///< Shards replaced.
+  std::uint64_t num_rows = 0;   ///< Rows of the shards written.
 };
 
 struct StoredPoint {
@@ -154,17 +253,33 @@ class CollectionStore {
   ///         kFailedPrecondition: opened for reading; kResourceExhausted: disk full; kIoError.
   virtual Result<WriteSummary> write(std::vector<WriteOp> ops) = 0;
 
-  /// Best first; ties by PointId. Fewer points than top_k: all of them.
-  virtual Result<std::vector<ScoredPoint>> search(const SearchRequest& request,
-                                                  Deadline deadline) const = 0;
+  /// Fewer points than top_k: all of them.
+  virtual Result<SearchAnswer> search(const SearchRequest& request, Deadline deadline) const = 0;
 
   /// In the order of `ids`; nullopt where there is no such point.
   virtual Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,
                                                               GetOptions options) const = 0;
-  /// Up to `limit` points with id >= `from` (from the first, if absent), ascending.
-  virtual Result<std::vector<StoredPoint>> scroll(std::optional<PointId> from, std::size_t limit,
-                                                  GetOptions options) const = 0;
-  virtual Result<std::uint64_t> count() const = 0;
+  /// Up to `limit` points with id >= `from` (from the first, if absent) that satisfy `filter`
+  /// (null: all), ascending.
+  virtual Result<std::vector<StoredPoint>> scroll(
+      std::optional<PointId> from, std::size_t limit, GetOptions options,
+      std::shared_ptr<const Filter> filter = nullptr) const = 0;
+  virtual Result<std::uint64_t> count(std::shared_ptr<const Filter> filter = nullptr) const = 0;
+
+  /// Indexes a payload field; of existing points too, before it returns. Replaces an index of
+  /// another type. errors  kInvalidArgument: not a path; kFailedPrecondition: opened for reading.
+  virtual Result<void> create_payload_index(std::string_view field, FieldType type) = 0;
+  /// False if there was none.
+  virtual Result<bool> drop_payload_index(std::string_view field) = 0;
+
+  /// Structure and target of a vector name's sealed shards from now on; optimize() applies it.
+  /// errors  kInvalidArgument: unknown name, bad spec.
+  virtual Result<void> set_index(std::string_view vector_name, std::string_view spec,
+                                 double target_recall) = 0;
+  /// Seals, merges and compacts until the shards are as their configuration asks; searches and
+  /// writes go on meanwhile. Background building does the same bit by bit.
+  /// errors  kFailedPrecondition: opened for reading; kCancelled: what was built until then stays.
+  virtual Result<OptimizeSummary> optimize(const OptimizeOptions& options, Deadline deadline) = 0;
   /// JPEG bytes; kNotFound if the point has none.
   virtual Result<std::string> thumbnail(const PointId& id) const = 0;
 

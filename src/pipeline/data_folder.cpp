@@ -1,17 +1,19 @@
 #include "pipeline/data_folder.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "core/checksum.h"
 #include "core/log.h"
 #include "core/mutex.h"
 #include "index/kernels/kernels.h"
+#include "pipeline/collection_archive.h"
 #include "pipeline/internal/collection_config.h"
+#include "pipeline/internal/collection_verify.h"
+#include "pipeline/internal/files.h"
+#include "pipeline/internal/memory_budget.h"
 #include "pipeline/local_store.h"
 #include "storage/catalog.h"
 #include "storage/data_lock.h"
@@ -24,37 +26,6 @@ constexpr std::string_view kForbidden = "<>:\"/\\|?*";
 // Beside the collections, while one is taken apart; not valid as a collection name.
 constexpr std::string_view kTrashPrefix = "trash:";
 
-Result<void> make_folders(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return storage::system_error(error.value(), path, "create");
-  return {};
-}
-
-/// Makes a rename or a new entry in `folder` last.
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return storage::system_error(errno, folder, "open");
-  const int failed = fsync(file) != 0 ? errno : 0;
-  close(file);
-  if (failed != 0) return storage::system_error(failed, folder, "sync");
-  return {};
-}
-
-Result<void> remove_folder(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (error) return storage::system_error(error.value(), path, "remove");
-  return {};
-}
-
-Result<void> rename_folder(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::error_code error;
-  std::filesystem::rename(from, to, error);
-  if (error) return storage::system_error(error.value(), from, "rename");
-  return sync_folder(to.parent_path());
-}
-
 class LocalDataFolder final : public DataFolder {
  public:
   LocalDataFolder(std::filesystem::path path, Access access, StoreOptions options,
@@ -63,7 +34,11 @@ class LocalDataFolder final : public DataFolder {
         access_(access),
         options_(std::move(options)),
         pool_(pool),
-        budget_(storage::SharedBudget::create({options_.cache_bytes, options_.memtable_bytes})) {}
+        budget_(storage::SharedBudget::create({options_.cache_bytes, options_.memtable_bytes})),
+        // Memtables are charged to the cache.
+        memory_(std::make_shared<MemoryBudget>(
+            options_.index_memory_bytes, std::max(options_.cache_bytes, options_.memtable_bytes))) {
+  }
 
   Result<void> open() {
     if (access_ == Access::kWrite) {
@@ -102,40 +77,22 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     SIGHTLINE_TRY_DO(validate_config(config));
     const MutexLock lock(mutex_);
-    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
-    if (exists) {
-      return Status{StatusCode::kAlreadyExists,
-                    "collection \"" + std::string(name) + "\" exists already"};
-    }
+    SIGHTLINE_TRY_DO(must_be_new(name));
     SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
     auto made = make_store(name, config);
     if (!made) {
-      const auto removed = finish_removal(name);
-      if (!removed) log_warning("storage", removed.error().message);
-      return made;
+      give_up(name);
+      return std::move(made).error();
     }
     SIGHTLINE_TRY_DO(catalog_->add(name));
-    return made;
+    return std::shared_ptr<CollectionStore>(*std::move(made));
   }
 
   Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     const MutexLock lock(mutex_);
-    const auto known = open_.find(name);
-    if (known != open_.end()) {
-      if (auto store = known->second.lock()) return std::shared_ptr<CollectionStore>(store);
-    }
-    SIGHTLINE_TRY_DO(catalog_->catch_up());
-    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
-    if (!exists) {
-      SIGHTLINE_TRY(const auto names, catalog_->collections());
-      std::string message =
-          "there is no collection \"" + std::string(name) + "\" in " + path_.string();
-      for (std::size_t i = 0; i < names.size(); ++i)
-        message += (i == 0 ? "; it holds \"" : ", \"") + names[i] + "\"";
-      return not_found(names.empty() ? message + "; it holds none yet" : message);
-    }
-    return open_store(name);
+    SIGHTLINE_TRY(auto store, find_or_open(name));
+    return std::shared_ptr<CollectionStore>(std::move(store));
   }
 
   Result<bool> delete_collection(std::string_view name) override {
@@ -145,13 +102,76 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (!exists) return false;
     SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
-    const auto known = open_.find(name);
-    if (known != open_.end()) {
-      if (const auto store = known->second.lock()) store->close();
-      open_.erase(known);
-    }
+    if (const auto store = find_open(name)) store->close();
+    open_.erase(std::string(name));
     SIGHTLINE_TRY_DO(finish_removal(name));
     return true;
+  }
+
+  Result<Json> snapshot_collection(std::string_view name, const std::filesystem::path& tar,
+                                   const std::function<void(double share)>& progress,
+                                   const Deadline& deadline) override {
+    SIGHTLINE_TRY_DO(must_write("take a snapshot of"));
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    std::shared_ptr<LocalStore> store;
+    {
+      const MutexLock lock(mutex_);
+      SIGHTLINE_TRY(store, find_or_open(name));
+    }
+    const MutexLock one_at_a_time(snapshot_mutex_);
+    const auto staging = collection_folder(name) / kSnapshotFolder;
+    SIGHTLINE_TRY_DO(remove_folder(staging));
+    auto about = store->copy_to(staging, deadline);
+    auto manifest =
+        about ? write_archive(staging, tar, *about, progress, deadline) : std::move(about);
+    if (const auto removed = remove_folder(staging); !removed)
+      log_warning("storage", removed.error().message);
+    return manifest;
+  }
+
+  Result<Json> restore_collection(std::string_view name, const std::filesystem::path& tar,
+                                  const std::function<void(double share)>& progress,
+                                  const Deadline& deadline) override {
+    SIGHTLINE_TRY_DO(must_write("restore"));
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    {
+      const MutexLock lock(mutex_);
+      SIGHTLINE_TRY_DO(must_be_new(name));
+      SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
+      restoring_.emplace(name);
+    }
+    auto manifest = extract_collection(name, tar, progress, deadline);
+    const MutexLock lock(mutex_);
+    restoring_.erase(std::string(name));
+    // A tar of ours that holds something else is found by opening it.
+    const auto opened =
+        manifest ? open_store(name) : Result<std::shared_ptr<LocalStore>>(manifest.error());
+    if (!opened) {
+      give_up(name);
+      return opened.error().with_context(tar.string());
+    }
+    SIGHTLINE_TRY_DO(catalog_->add(name));
+    return manifest;
+  }
+
+  Result<std::vector<std::string>> verify_collection(std::string_view name,
+                                                     const Deadline& deadline) override {
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    {
+      const MutexLock lock(mutex_);
+      SIGHTLINE_TRY_DO(must_exist(name));
+    }
+    return pipeline::verify_collection(collection_folder(name), budget_, deadline);
+  }
+
+  Result<std::vector<std::string>> repair_collection(std::string_view name) override {
+    SIGHTLINE_TRY_DO(must_write("repair"));
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    const MutexLock lock(mutex_);
+    SIGHTLINE_TRY_DO(must_exist(name));
+    if (const auto store = find_open(name)) store->close();
+    open_.erase(std::string(name));
+    return pipeline::repair_collection(collection_folder(name), budget_);
   }
 
  private:
@@ -166,9 +186,32 @@ class LocalDataFolder final : public DataFolder {
                                " a collection: " + path_.string() + " was opened for reading");
   }
 
-  Result<std::shared_ptr<CollectionStore>> make_store(std::string_view name,
-                                                      const CollectionConfig& config)
-      REQUIRES(mutex_) {
+  Result<void> must_be_new(std::string_view name) REQUIRES(mutex_) {
+    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
+    if (!exists && !restoring_.contains(name)) return {};
+    return Status{StatusCode::kAlreadyExists,
+                  "collection \"" + std::string(name) + "\" exists already"};
+  }
+
+  /// Of a collection that could not be made.
+  void give_up(std::string_view name) REQUIRES(mutex_) {
+    open_.erase(std::string(name));
+    const auto removed = finish_removal(name);
+    if (!removed) log_warning("storage", removed.error().message);
+  }
+
+  Result<Json> extract_collection(std::string_view name, const std::filesystem::path& tar,
+                                  const std::function<void(double share)>& progress,
+                                  const Deadline& deadline) const {
+    const auto folder = collection_folder(name);
+    SIGHTLINE_TRY_DO(remove_folder(folder));
+    SIGHTLINE_TRY(Json manifest, extract_archive(tar, folder, progress, deadline));
+    SIGHTLINE_TRY_DO(sync_folder(folder.parent_path()));
+    return manifest;
+  }
+
+  Result<std::shared_ptr<LocalStore>> make_store(std::string_view name,
+                                                 const CollectionConfig& config) REQUIRES(mutex_) {
     const auto folder = collection_folder(name);
     SIGHTLINE_TRY_DO(remove_folder(folder));
     SIGHTLINE_TRY_DO(make_folders(folder));
@@ -179,22 +222,48 @@ class LocalDataFolder final : public DataFolder {
     return adopt_store(name, std::move(db));
   }
 
-  Result<std::shared_ptr<CollectionStore>> open_store(std::string_view name) REQUIRES(mutex_) {
+  Result<std::shared_ptr<LocalStore>> open_store(std::string_view name) REQUIRES(mutex_) {
     SIGHTLINE_TRY(auto db, opener(name)());
     return adopt_store(name, std::move(db));
   }
 
-  Result<std::shared_ptr<CollectionStore>> adopt_store(std::string_view name,
-                                                       std::unique_ptr<storage::CollectionDb> db)
-      REQUIRES(mutex_) {
-    SIGHTLINE_TRY(
-        std::shared_ptr<LocalStore> store,
-        LocalStore::open(std::string(name), std::move(db), opener(name), options_, pool_));
-    open_[std::string(name)] = store;
-    return std::shared_ptr<CollectionStore>(std::move(store));
+  /// The store of an open collection, or null.
+  std::shared_ptr<LocalStore> find_open(std::string_view name) REQUIRES(mutex_) {
+    const auto known = open_.find(name);
+    return known == open_.end() ? nullptr : known->second.lock();
   }
 
-  LocalStore::OpenDb opener(std::string_view name) const {
+  Result<std::shared_ptr<LocalStore>> find_or_open(std::string_view name) REQUIRES(mutex_) {
+    if (auto store = find_open(name)) return store;
+    SIGHTLINE_TRY_DO(must_exist(name));
+    return open_store(name);
+  }
+
+  Result<void> must_exist(std::string_view name) REQUIRES(mutex_) {
+    SIGHTLINE_TRY_DO(catalog_->catch_up());
+    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
+    if (exists) return {};
+    SIGHTLINE_TRY(const auto names, catalog_->collections());
+    std::string message =
+        "there is no collection \"" + std::string(name) + "\" in " + path_.string();
+    for (std::size_t i = 0; i < names.size(); ++i)
+      message += (i == 0 ? "; it holds \"" : ", \"") + names[i] + "\"";
+    return not_found(names.empty() ? message + "; it holds none yet" : message);
+  }
+
+  Result<std::shared_ptr<LocalStore>> adopt_store(std::string_view name,
+                                                  std::unique_ptr<storage::CollectionDb> db)
+      REQUIRES(mutex_) {
+    SIGHTLINE_TRY(std::shared_ptr<LocalStore> store,
+                  LocalStore::open(
+                      {std::string(name), collection_folder(name), opener(name), options_, memory_},
+                      std::move(db), pool_));
+    open_[std::string(name)] = store;
+    return store;
+  }
+
+  std::function<Result<std::unique_ptr<storage::CollectionDb>>()> opener(
+      std::string_view name) const {
     return
         [path = collection_folder(name) / "db", budget = budget_,
          mode = access_ == Access::kWrite ? storage::OpenMode::kWrite : storage::OpenMode::kRead] {
@@ -246,9 +315,12 @@ class LocalDataFolder final : public DataFolder {
   ComputePool& pool_;
   std::unique_ptr<storage::DataLock> lock_;
   std::shared_ptr<storage::SharedBudget> budget_;
+  std::shared_ptr<MemoryBudget> memory_;
   std::unique_ptr<storage::Catalog> catalog_;
-  mutable Mutex mutex_;  // held as well while the catalog is looked at and changed
+  Mutex snapshot_mutex_;  // held while one is taken
+  mutable Mutex mutex_;   // held as well while the catalog is looked at and changed
   std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> open_ GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> restoring_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -8,14 +8,18 @@
 // Byte by byte: docs/storage_format.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/compute_pool.h"
+#include "core/deadline.h"
+#include "core/json.h"
 #include "core/result.h"
 #include "pipeline/collection_store.h"
 
@@ -31,11 +35,29 @@ enum class Durability {
   kInterval,  ///< Acknowledged once the kernel has it; synced within sync_interval_ms.
 };
 
+/// When growing shards are sealed. The defaults are right; tests draw the lines closer.
+struct SealingOptions {
+  bool in_background = true;  ///< Otherwise by optimize() alone.
+  /// A growing shard of so many bytes or rows takes no more and becomes a sealed one.
+  std::uint64_t full_bytes = std::uint64_t{64} << 20;
+  std::uint64_t full_rows = 131'072;
+  /// What stays below both is not sealed in the background: it is loaded quickly.
+  std::uint64_t small_bytes = std::uint64_t{32} << 20;
+  std::uint64_t small_rows = 20'000;
+  /// Without a write for so long the collection is idle. So many rows within that time are a bulk
+  /// load, during which nothing is trained.
+  std::chrono::milliseconds idle{2000};
+  std::uint64_t bulk_rows = 4096;
+};
+
 struct StoreOptions {
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;     ///< RocksDB's block cache, shared.
   std::uint64_t memtable_bytes = std::uint64_t{128} << 20;  ///< Shared by all collections.
   Durability durability = Durability::kSync;
   std::uint32_t sync_interval_ms = 200;
+  /// Anonymous memory for all that is open (caches and memtables of RocksDB included); 0: no limit.
+  std::uint64_t index_memory_bytes = 0;
+  SealingOptions sealing;
   /// Who holds the lock, for the message another writer gets ("sightline index /photos").
   std::string owner;
 };
@@ -66,6 +88,26 @@ class DataFolder {
   virtual Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) = 0;
   /// False if there was none. Atomic: after a crash the collection is whole or gone.
   virtual Result<bool> delete_collection(std::string_view name) = 0;
+
+  // Over collection_archive.h (write_archive(), extract_archive()); `progress` may be empty.
+
+  /// Writes a consistent copy of the collection (database checkpoint, listed shards, uploads) into
+  /// the new file `tar`; writes go on meanwhile. Returns the manifest.
+  /// errors  kFailedPrecondition (kRead), those of write_archive().
+  virtual Result<Json> snapshot_collection(std::string_view name, const std::filesystem::path& tar,
+                                           const std::function<void(double share)>& progress,
+                                           const Deadline& deadline) = 0;
+  /// Makes the new collection `name` from a snapshot; it appears once everything is verified.
+  /// errors  kAlreadyExists, kFailedPrecondition (kRead), those of extract_archive().
+  virtual Result<Json> restore_collection(std::string_view name, const std::filesystem::path& tar,
+                                          const std::function<void(double share)>& progress,
+                                          const Deadline& deadline) = 0;
+  /// Reads every byte of database and shards. One line per damage; empty: sound. kNotFound.
+  virtual Result<std::vector<std::string>> verify_collection(std::string_view name,
+                                                             const Deadline& deadline) = 0;
+  /// Makes a damaged collection usable again: what can be read stays, derived files are built anew.
+  /// Returns what was lost, ids first. errors  kFailedPrecondition (kRead), kNotFound, kIoError.
+  virtual Result<std::vector<std::string>> repair_collection(std::string_view name) = 0;
 };
 
 }  // namespace sightline::pipeline

@@ -3,53 +3,52 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 #include "core/log.h"
 #include "pipeline/internal/collection_config.h"
+#include "pipeline/internal/files.h"
 
 namespace sightline::pipeline {
 namespace {
 
-constexpr std::size_t kMaxTopK = 10'000;
 // How often a reader looks again when it has caught the writer in the middle of its files.
 constexpr int kCatchUpTries = 100;
 constexpr std::chrono::milliseconds kCatchUpPause{10};
+// How often it does so for a shard that it cannot open, before it does without.
+constexpr int kShardTries = 3;
 // How long a write waits for reads to end before the database is opened again.
 constexpr std::chrono::milliseconds kReopenPatience{5'000};
-
-SourceRecord to_record(const storage::SourceRow& row) {
-  SourceRecord record;
-  record.uri = row.uri;
-  record.size = row.size;
-  record.mtime_ns = row.mtime_ns;
-  record.content_hash = row.content_hash;
-  record.payload_hash = row.payload_hash;
-  record.id = row.id;
-  record.skip_reason = row.skip_reason;
-  record.skip_message = row.skip_message;
-  return record;
-}
 
 }  // namespace
 
 // --- opening and closing -------------------------------------------------------------------------
 
-Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string name,
+LocalStore::LocalStore(LocalStoreSetup setup, ComputePool& pool)
+    : setup_(std::move(setup)),
+      pool_(pool),
+      keeper_(setup_.name, setup_.options.sealing,
+              [this](Activity activity, const Deadline& deadline) {
+                return build_in_background(activity, deadline);
+              }) {}
+
+Result<std::shared_ptr<LocalStore>> LocalStore::open(LocalStoreSetup setup,
                                                      std::unique_ptr<storage::CollectionDb> db,
-                                                     OpenDb open_db, const StoreOptions& options,
                                                      ComputePool& pool) {
-  std::shared_ptr<LocalStore> store(
-      new LocalStore(std::move(name), std::move(open_db), options, pool));
+  std::shared_ptr<LocalStore> store(new LocalStore(std::move(setup), pool));
   SIGHTLINE_TRY_DO(store->start(std::move(db)));
-  store->start_syncing();
+  if (store->writer_) {
+    SIGHTLINE_TRY_DO(store->tidy_shards());
+    store->start_syncing();
+    store->keeper_.start();
+  }
   return store;
 }
 
 LocalStore::~LocalStore() { close(); }
 
 void LocalStore::close() {
+  keeper_.stop();
   stop_syncing();
   gate_.change([this] {
     if (writer_) {
@@ -62,18 +61,42 @@ void LocalStore::close() {
     writer_.reset();
     index_.reset();
     db_.reset();
+    setup_.memory->report(this, 0);
   });
 }
 
 Result<void> LocalStore::start(std::unique_ptr<storage::CollectionDb> db) {
   db_ = std::move(db);
-  SIGHTLINE_TRY(config_, config_from_json(db_->config()));
+  SIGHTLINE_TRY(const CollectionConfig config, config_from_json(db_->config()));
   // Rows that a writer has in memory stay; load() adds and ends what differs.
-  if (!index_ || !db_->is_writer()) index_ = std::make_shared<LocalIndex>(name_, config_);
+  if (!index_ || !db_->is_writer()) {
+    index_ =
+        std::make_shared<LocalIndex>(setup_.name, shards_folder(), config, setup_.options.sealing);
+  }
   if (db_->is_writer()) {
     SIGHTLINE_TRY(writer_, storage::CollectionWriter::create(*db_));
   }
-  return load();
+  SIGHTLINE_TRY_DO(load());
+  if (!writer_ || !index_->lost_shards()) return {};
+  // Without it the warning comes again at the next opening: no reason to refuse this one.
+  if (const auto stored = writer_->put_shards(index_->list()); !stored) {
+    log_warning("storage", shown_name() + ": " + stored.error().message);
+    return {};
+  }
+  index_->forget_lost_shards();
+  return publish();
+}
+
+/// What builds left that a crash ended, and what was replaced before one.
+Result<void> LocalStore::tidy_shards() {
+  SIGHTLINE_TRY_DO(remove_folder(setup_.folder / kSnapshotFolder));
+  SIGHTLINE_TRY(const auto present, names_in(shards_folder()));
+  index_->skip_folders(present);
+  const auto in_use = index_->folders();
+  for (const std::string& name : present) {
+    if (!in_use.contains(name)) SIGHTLINE_TRY_DO(remove_folder(shards_folder() / name));
+  }
+  return {};
 }
 
 Result<void> LocalStore::start_over() {
@@ -81,15 +104,28 @@ Result<void> LocalStore::start_over() {
   writer_.reset();
   db_.reset();
   not_open_.reset();
-  auto db = open_db_();
+  auto db = setup_.open_db();
   auto started = db ? start(*std::move(db)) : Result<void>(db.error());
   if (!started) {
     set_view(nullptr);
     writer_.reset();
     db_.reset();
-    not_open_ = started.error().with_context("collection \"" + name_ + "\" could not be reopened");
+    not_open_ = started.error().with_context(shown_name() + " could not be reopened");
   }
   return started;
+}
+
+/// A secondary instance of RocksDB that has followed its writer through flushes and reopenings may
+/// show the end of a row, and not the row that took its place; one that is opened now does not.
+Result<void> LocalStore::load_afresh() {
+  SIGHTLINE_TRY(db_, setup_.open_db());
+  auto loaded = load();
+  if (!loaded) {
+    set_view(nullptr);
+    db_.reset();
+    not_open_ = loaded.error().with_context(shown_name() + " could not catch up");
+  }
+  return loaded;
 }
 
 Result<void> LocalStore::reopen_after_failure() {
@@ -102,44 +138,52 @@ Result<void> LocalStore::reopen_after_failure() {
     return {};
   });
   if (reopened) return *reopened;
-  return failed_precondition("collection \"" + name_ +
-                             "\" must be opened again after a failed write, and is being read");
+  return failed_precondition(shown_name() +
+                             " must be opened again after a failed write, and is being read");
 }
 
 Result<void> LocalStore::load() {
+  int num_unusable = 0;
   for (int attempt = 1;; ++attempt) {
     SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db_->snapshot());
-    SIGHTLINE_TRY(const bool complete, index_->load(*db_, *snapshot));
-    if (complete) return publish();
+    const bool do_without = db_->is_writer() || num_unusable == kShardTries;
+    SIGHTLINE_TRY(const LocalIndex::Loaded loaded, index_->load(*db_, *snapshot, do_without));
+    if (loaded == LocalIndex::Loaded::kYes) {
+      SIGHTLINE_TRY(CollectionConfig config, config_from_json(db_->config()));
+      config_ = std::make_shared<const CollectionConfig>(std::move(config));
+      return publish();
+    }
     if (db_->is_writer() || attempt == kCatchUpTries) {
-      return corruption("collection \"" + name_ +
-                        "\": the records of `slots` are not those of commit " +
+      return corruption(shown_name() + ": the records of `slots` are not those of commit " +
                         std::to_string(snapshot->counters().commit));
     }
-    // A log file went between the writer's list of tables and its list of logs; the next look sees
-    // the table that holds its rows.
+    // A log file went between the writer's list of tables and its list of logs (the next look sees
+    // the table that holds its rows), or a shard was replaced since it was listed.
+    if (loaded == LocalIndex::Loaded::kUnusable) ++num_unusable;
     std::this_thread::sleep_for(kCatchUpPause);
-    SIGHTLINE_TRY_DO(db_->catch_up());
+    SIGHTLINE_TRY(db_, setup_.open_db());
   }
 }
 
 Result<void> LocalStore::publish() {
   SIGHTLINE_TRY(storage::SnapshotPtr snapshot, db_->snapshot());
-  auto fresh = std::make_shared<View>();
+  auto fresh = std::make_shared<StoreView>();
   fresh->version = snapshot->counters().commit;
   fresh->snapshot = std::move(snapshot);
+  fresh->config = config_;
   fresh->index = index_;
-  fresh->shards = index_->shards();
+  fresh->parts = index_->view();
+  setup_.memory->report(this, memory_bytes(*fresh));
   set_view(std::move(fresh));
   return {};
 }
 
-std::shared_ptr<const LocalStore::View> LocalStore::view() const {
+std::shared_ptr<const StoreView> LocalStore::view() const {
   const MutexLock lock(view_mutex_);
   return view_;
 }
 
-void LocalStore::set_view(std::shared_ptr<const View> view) {
+void LocalStore::set_view(std::shared_ptr<const StoreView> view) {
   const MutexLock lock(view_mutex_);
   view_.swap(view);  // The old one, and perhaps its snapshot, goes after the lock.
 }
@@ -147,192 +191,77 @@ void LocalStore::set_view(std::shared_ptr<const View> view) {
 Result<LocalStore::Reading> LocalStore::begin_read() const {
   Reading reading{gate_.enter(), view()};
   if (!reading.view) {
-    return not_open_ ? *not_open_ : not_found("collection \"" + name_ + "\" was deleted");
+    return not_open_ ? *not_open_ : not_found(shown_name() + " was deleted");
   }
   return reading;
+}
+
+Result<LocalStore::Reading> LocalStore::begin_change() {
+  if (must_reopen_) SIGHTLINE_TRY_DO(reopen_after_failure());
+  SIGHTLINE_TRY(Reading open, begin_read());
+  if (!writer_) return failed_precondition(shown_name() + " was opened for reading");
+  return open;
 }
 
 Result<void> LocalStore::catch_up() {
   return gate_.change([this]() -> Result<void> {
     if (writer_) return {};
-    if (closed_) return not_found("collection \"" + name_ + "\" was deleted");
+    if (closed_) return not_found(shown_name() + " was deleted");
     if (db_ && db_->is_current()) {
       const std::uint64_t before = view()->version;
       SIGHTLINE_TRY_DO(db_->catch_up());
       SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db_->snapshot());
       if (snapshot->counters().commit == before) return {};
-      return load();
+      return load_afresh();
     }
     return start_over();  // Deleted meanwhile, and perhaps made again.
   });
 }
 
-// --- reading -------------------------------------------------------------------------------------
+// --- the right to change -------------------------------------------------------------------------
 
-Result<CollectionInfo> LocalStore::info() const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  const storage::CollectionCounters& counters = at->counters();
-  CollectionInfo info;
-  info.name = name_;
-  info.config = config_;
-  info.num_points = counters.num_points;
-  info.num_sources = counters.num_sources;
-  info.commit_number = counters.commit;
-  info.disk_bytes = db_->disk_bytes();
-  info.memory_bytes = db_->memory_bytes() + at->index->memory_bytes();
-  return info;
+LocalStore::Turn::Turn(LocalStore& store) : store_(store) {
+  const MutexLock lock(store_.queue_mutex_);
+  ++store_.num_turns_wanted_;
+  while (store_.turn_taken_) store_.queue_wake_.wait(store_.queue_mutex_);
+  --store_.num_turns_wanted_;
+  store_.turn_taken_ = true;
 }
 
-Result<std::vector<ScoredPoint>> LocalStore::search(const SearchRequest& request,
-                                                    Deadline deadline) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  const auto config = config_.vectors.find(request.vector_name);
-  if (config == config_.vectors.end()) {
-    return invalid_argument("collection \"" + name_ + "\" has no " +
-                            shown_vector_name(request.vector_name));
+LocalStore::Turn::~Turn() {
+  {
+    const MutexLock lock(store_.queue_mutex_);
+    store_.turn_taken_ = false;
   }
-  if (request.top_k < 1 || request.top_k > kMaxTopK) {
-    return invalid_argument("top_k is " + std::to_string(request.top_k) + "; it must be 1.." +
-                            std::to_string(kMaxTopK));
+  store_.queue_wake_.notify_all();
+}
+
+Result<void> LocalStore::catch_up_index() {
+  if (!index_is_behind_) return {};
+  SIGHTLINE_TRY_DO(load());
+  index_is_behind_ = false;
+  return {};
+}
+
+Status LocalStore::after_failure(Status status) {
+  // A full disk may have room again. What is corrupt stays so: every write says it.
+  switch (status.code) {
+    case StatusCode::kIoError:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kPermissionDenied:
+    case StatusCode::kInternal:
+      must_reopen_ = true;
+      break;
+    default:
+      break;
   }
-  std::vector<float> vector = request.vector;
-  auto prepared = prepare_vector(request.vector_name, config->second, vector);
-  if (!prepared) return prepared.error().with_context("query");
-  const std::uint64_t num_points = at->counters().num_points;
-  if (request.offset >= num_points) return std::vector<ScoredPoint>();
-
-  index::ShardQuery query;
-  query.vector = vector;
-  query.read_version = at->version;
-  query.order = &at->index->ids();
-  query.k = static_cast<std::size_t>(std::min<std::uint64_t>(
-      num_points, std::uint64_t{request.offset} + request.top_k + request.exclude.size()));
-  SIGHTLINE_TRY(
-      const auto candidates,
-      index::search_shards(at->shards->find(request.vector_name)->second, query, &pool_, deadline));
-
-  const std::unordered_set<PointId> excluded(request.exclude.begin(), request.exclude.end());
-  std::vector<ScoredPoint> hits;
-  std::vector<storage::Slot> slots;
-  std::size_t to_skip = request.offset;
-  for (const index::Candidate& candidate : candidates) {
-    const float score = -candidate.distance;
-    if (request.score_threshold && score < *request.score_threshold) break;
-    const PointId id = at->index->ids().get(candidate.slot);
-    if (excluded.contains(id)) continue;
-    if (to_skip > 0) {
-      --to_skip;
-      continue;
-    }
-    hits.push_back({id, score, Json::object()});
-    slots.push_back(candidate.slot);
-    if (hits.size() == request.top_k) break;
-  }
-  if (request.with_payload) {
-    SIGHTLINE_TRY_DO(deadline.check("searching"));
-    SIGHTLINE_TRY(auto payloads, db_->payloads(*at->snapshot, slots));
-    for (std::size_t i = 0; i < hits.size(); ++i) hits[i].payload = std::move(payloads[i]);
-  }
-  return hits;
+  return status.with_context(shown_name());
 }
 
-Result<StoredPoint> LocalStore::read_point(const View& at, const PointId& id, storage::Slot slot,
-                                           const GetOptions& options) const {
-  SIGHTLINE_TRY(const auto record, db_->slot_record(*at.snapshot, slot));
-  if (!record) {
-    return corruption("collection \"" + name_ + "\": point " + id.to_string() + " has no record");
-  }
-  StoredPoint point;
-  point.id = id;
-  point.version = record->version;
-  if (options.with_payload) {
-    SIGHTLINE_TRY(point.payload, db_->payload(*at.snapshot, slot));
-  }
-  if (options.with_vectors) {
-    for (const auto& [name, version] : record->vectors) {
-      SIGHTLINE_TRY(auto row, db_->vector(*at.snapshot, name, slot));
-      if (!row) {
-        return corruption("collection \"" + name_ + "\": " + shown_vector_name(name) +
-                          " of point " + id.to_string() + " is lost");
-      }
-      point.vectors.push_back({name, std::move(row->values)});
-    }
-  }
-  return point;
-}
-
-Result<std::vector<std::optional<StoredPoint>>> LocalStore::get(std::span<const PointId> ids,
-                                                                GetOptions options) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  std::vector<std::optional<StoredPoint>> points;
-  points.reserve(ids.size());
-  for (const PointId& id : ids) {
-    SIGHTLINE_TRY(const auto slot, db_->find_slot(*at->snapshot, id));
-    if (!slot) {
-      points.emplace_back();
-      continue;
-    }
-    SIGHTLINE_TRY(StoredPoint point, read_point(*at.view, id, *slot, options));
-    points.emplace_back(std::move(point));
-  }
-  return points;
-}
-
-Result<std::vector<StoredPoint>> LocalStore::scroll(std::optional<PointId> from, std::size_t limit,
-                                                    GetOptions options) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  std::vector<StoredPoint> points;
-  std::optional<Status> failure;
-  if (limit == 0) return points;
-  SIGHTLINE_TRY_DO(
-      db_->visit_points(*at->snapshot, from, [&](const PointId& id, storage::Slot slot) {
-        auto point = read_point(*at.view, id, slot, options);
-        if (!point) {
-          failure = std::move(point).error();
-          return false;
-        }
-        points.push_back(*std::move(point));
-        return points.size() < limit;
-      }));
-  if (failure) return *failure;
-  return points;
-}
-
-Result<std::uint64_t> LocalStore::count() const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  return at->counters().num_points;
-}
-
-Result<std::string> LocalStore::thumbnail(const PointId& id) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  SIGHTLINE_TRY(const auto slot, db_->find_slot(*at->snapshot, id));
-  if (!slot) return not_found("there is no point " + id.to_string());
-  SIGHTLINE_TRY(auto jpeg, db_->thumbnail(*at->snapshot, *slot));
-  if (!jpeg) return not_found("point " + id.to_string() + " has no thumbnail");
-  return *std::move(jpeg);
-}
-
-Result<std::optional<SourceRecord>> LocalStore::find_source(std::string_view uri) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  SIGHTLINE_TRY(const auto row, db_->source(*at->snapshot, uri));
-  if (!row) return std::optional<SourceRecord>();
-  return std::optional<SourceRecord>(to_record(*row));
-}
-
-Result<std::optional<PointId>> LocalStore::find_content(std::string_view content_hash) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  SIGHTLINE_TRY(const auto slot, db_->find_content(*at->snapshot, content_hash));
-  if (!slot) return std::optional<PointId>();
-  SIGHTLINE_TRY(const auto record, db_->slot_record(*at->snapshot, *slot));
-  if (!record) return std::optional<PointId>();
-  return std::optional<PointId>(record->id);
-}
-
-Result<void> LocalStore::visit_sources(
-    std::string_view prefix, const std::function<bool(const SourceRecord&)>& visit) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  return db_->visit_sources(*at->snapshot, prefix,
-                            [&](const storage::SourceRow& row) { return visit(to_record(row)); });
+Result<void> LocalStore::flush() {
+  SIGHTLINE_TRY(const Reading open, begin_read());
+  if (!writer_) return {};
+  return writer_->sync_log();
 }
 
 }  // namespace sightline::pipeline

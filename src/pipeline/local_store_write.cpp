@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <map>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -11,6 +13,11 @@
 
 namespace sightline::pipeline {
 namespace {
+
+// A row's slot, versions, place and point.
+constexpr std::uint64_t kRowOverheadBytes = 48;
+// How long a write that finds no memory waits for shards to be sealed.
+constexpr std::chrono::seconds kSealingPatience{60};
 
 storage::SourceRow to_row(SourceRecord&& record) {
   storage::SourceRow row;
@@ -25,12 +32,85 @@ storage::SourceRow to_row(SourceRecord&& record) {
   return row;
 }
 
-template <typename... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <typename... Fs>
-Overloaded(Fs...) -> Overloaded<Fs...>;
+/// The points that an operation is about, if it says so by a selector.
+const PointSelector* selector_of(const WriteOp& op) {
+  return std::visit(
+      [](const auto& known) -> const PointSelector* {
+        if constexpr (requires { PointSelector(known.points); }) return &known.points;
+        return nullptr;
+      },
+      op);
+}
+PointSelector* selector_of(WriteOp& op) {
+  return const_cast<PointSelector*>(selector_of(std::as_const(op)));
+}
+
+Result<void> check_payload(const std::string& whose, const Json& payload) {
+  if (payload.is_object()) return {};
+  return invalid_argument("the payload " + whose + " is a JSON " + payload.type_name() +
+                          "; it must be an object");
+}
+
+std::vector<storage::VectorValue> to_values(std::vector<NamedVector>&& vectors) {
+  std::vector<storage::VectorValue> values;
+  values.reserve(vectors.size());
+  for (NamedVector& vector : vectors)
+    values.push_back({std::move(vector.name), std::move(vector.values)});
+  return values;
+}
+
+storage::UpsertOp::Mode to_mode(WriteMode mode) {
+  using Mode = storage::UpsertOp::Mode;
+  switch (mode) {
+    case WriteMode::kUpsert:
+      return Mode::kUpsert;
+    case WriteMode::kInsertOnly:
+      return Mode::kInsertOnly;
+    case WriteMode::kUpdateOnly:
+      return Mode::kUpdateOnly;
+  }
+  return Mode::kUpsert;
+}
+
+// append(): what one operation is to storage; `ids` are the points of its selector.
+
+using Operations = std::vector<storage::Operation>;
+using Ids = std::vector<PointId>;
+
+void append(Operations& out, UpsertPoint&& op, const Ids&) {
+  out.push_back(storage::UpsertOp{op.id, to_values(std::move(op.vectors)), std::move(op.payload),
+                                  std::move(op.thumbnail), to_mode(op.mode), op.expected_version});
+}
+void append(Operations& out, OverwritePayload&& op, const Ids&) {
+  out.push_back(storage::OverwritePayloadOp{op.id, std::move(op.payload)});
+}
+void append(Operations& out, DeletePoint&& op, const Ids&) {
+  out.push_back(storage::DeletePointOp{op.id});
+}
+void append(Operations& out, PutSource&& op, const Ids&) {
+  out.push_back(storage::PutSourceOp{to_row(std::move(op.source))});
+}
+void append(Operations& out, DeleteSource&& op, const Ids&) {
+  out.push_back(storage::DeleteSourceOp{std::move(op.uri)});
+}
+void append(Operations& out, UpdateVectors&& op, const Ids&) {
+  out.push_back(storage::UpdateVectorsOp{op.id, to_values(std::move(op.vectors))});
+}
+void append(Operations& out, SetPayload&& op, const Ids& ids) {
+  for (const PointId& id : ids) out.push_back(storage::SetPayloadOp{id, op.payload, op.key});
+}
+void append(Operations& out, DeletePayloadKeys&& op, const Ids& ids) {
+  for (const PointId& id : ids) out.push_back(storage::DeletePayloadKeysOp{id, op.keys});
+}
+void append(Operations& out, ClearPayload&&, const Ids& ids) {
+  for (const PointId& id : ids) out.push_back(storage::ClearPayloadOp{id});
+}
+void append(Operations& out, DeletePoints&&, const Ids& ids) {
+  for (const PointId& id : ids) out.push_back(storage::DeletePointOp{id});
+}
+void append(Operations& out, DeleteVectors&& op, const Ids& ids) {
+  for (const PointId& id : ids) out.push_back(storage::DeleteVectorsOp{id, op.names});
+}
 
 }  // namespace
 
@@ -56,112 +136,175 @@ Result<void> prepare_vector(std::string_view name, const VectorConfig& config,
   return {};
 }
 
-Result<void> LocalStore::check_op(WriteOp& op) const {
-  const auto check_payload = [](const PointId& id, const Json& payload) -> Result<void> {
-    if (payload.is_object()) return {};
-    return invalid_argument("the payload of point " + id.to_string() + " is a JSON " +
-                            payload.type_name() + "; it must be an object");
-  };
+Result<void> LocalStore::check_vectors(const CollectionConfig& config, const PointId& id,
+                                       std::vector<NamedVector>& vectors) const {
+  std::unordered_set<std::string_view> seen;
+  for (NamedVector& vector : vectors) {
+    const auto known = config.vectors.find(vector.name);
+    const std::string context = "point " + id.to_string();
+    if (known == config.vectors.end()) {
+      return invalid_argument(context + ": " + shown_name() + " has no " +
+                              shown_vector_name(vector.name));
+    }
+    if (!seen.insert(vector.name).second)
+      return invalid_argument(context + ": " + shown_vector_name(vector.name) + " is given twice");
+    auto prepared = prepare_vector(vector.name, known->second, vector.values);
+    if (!prepared) return prepared.error().with_context(context);
+  }
+  return {};
+}
+
+Result<void> LocalStore::check_op(const CollectionConfig& config, WriteOp& op) const {
+  if (const PointSelector* points = selector_of(op);
+      points != nullptr && points->filter != nullptr && !points->ids.empty()) {
+    return invalid_argument("points are selected by ids and by a filter; it must be one of them");
+  }
   if (auto* upsert = std::get_if<UpsertPoint>(&op)) {
-    SIGHTLINE_TRY_DO(check_payload(upsert->id, upsert->payload));
-    std::unordered_set<std::string_view> seen;
-    for (NamedVector& vector : upsert->vectors) {
-      const auto config = config_.vectors.find(vector.name);
-      const std::string context = "point " + upsert->id.to_string();
-      if (config == config_.vectors.end()) {
-        return invalid_argument(context + ": collection \"" + name_ + "\" has no " +
-                                shown_vector_name(vector.name));
-      }
-      if (!seen.insert(vector.name).second)
-        return invalid_argument(context + ": " + shown_vector_name(vector.name) +
-                                " is given twice");
-      auto prepared = prepare_vector(vector.name, config->second, vector.values);
-      if (!prepared) return prepared.error().with_context(context);
+    SIGHTLINE_TRY_DO(check_payload("of point " + upsert->id.to_string(), upsert->payload));
+    return check_vectors(config, upsert->id, upsert->vectors);
+  }
+  if (auto* update = std::get_if<UpdateVectors>(&op))
+    return check_vectors(config, update->id, update->vectors);
+  if (const auto* overwrite = std::get_if<OverwritePayload>(&op))
+    return check_payload("of point " + overwrite->id.to_string(), overwrite->payload);
+  if (const auto* set = std::get_if<SetPayload>(&op)) {
+    SIGHTLINE_TRY_DO(check_payload("to be set", set->payload));
+    if (!set->key.empty()) SIGHTLINE_TRY_DO(FieldPath::parse(set->key));
+  }
+  if (const auto* remove = std::get_if<DeletePayloadKeys>(&op)) {
+    for (const std::string& key : remove->keys) SIGHTLINE_TRY_DO(FieldPath::parse(key));
+  }
+  if (const auto* remove = std::get_if<DeleteVectors>(&op)) {
+    for (const std::string& name : remove->names) {
+      if (!config.vectors.contains(name))
+        return invalid_argument(shown_name() + " has no " + shown_vector_name(name));
     }
   }
-  if (const auto* overwrite = std::get_if<OverwritePayload>(&op))
-    return check_payload(overwrite->id, overwrite->payload);
   return {};
+}
+
+/// Growing shards take memory by whole blocks.
+std::uint64_t LocalStore::memory_for(const StoreView& at, const std::vector<WriteOp>& ops) const {
+  constexpr std::uint64_t kBlockRows = index::GrowingShard::kBlockRows;
+  std::map<std::string_view, std::uint64_t> num_rows;
+  for (const WriteOp& op : ops) {
+    const std::vector<NamedVector>* vectors = nullptr;
+    if (const auto* upsert = std::get_if<UpsertPoint>(&op)) vectors = &upsert->vectors;
+    if (const auto* update = std::get_if<UpdateVectors>(&op)) vectors = &update->vectors;
+    if (vectors == nullptr) continue;
+    for (const NamedVector& vector : *vectors) ++num_rows[vector.name];
+  }
+  std::uint64_t need = 0;
+  for (const auto& [name, rows] : num_rows) {
+    const std::uint64_t held = at.parts.shards->find(name)->second.growing->num_rows();
+    const std::uint64_t num_blocks =
+        (held + rows + kBlockRows - 1) / kBlockRows - (held + kBlockRows - 1) / kBlockRows;
+    const std::uint64_t row_bytes = at.config->vectors.at(std::string(name)).dim * sizeof(float);
+    need += num_blocks * kBlockRows * (row_bytes + kRowOverheadBytes);
+  }
+  return need;
+}
+
+Result<void> LocalStore::reserve_memory(const StoreView& before, const std::vector<WriteOp>& ops) {
+  const std::uint64_t need = setup_.memory->limit() == 0 ? 0 : memory_for(before, ops);
+  if (need == 0) return {};
+  const auto end = std::chrono::steady_clock::now() + kSealingPatience;
+  while (true) {
+    auto fits = setup_.memory->check(need, "writing to " + shown_name());
+    if (fits) return {};
+    // Sealing what is full makes room.
+    const auto at = view();
+    const bool is_sealing =
+        at != nullptr && setup_.options.sealing.in_background &&
+        std::any_of(at->parts.shards->begin(), at->parts.shards->end(),
+                    [](const auto& entry) { return !entry.second.full.empty(); });
+    if (!is_sealing || !keeper_.wait_for_step(end)) return fits;
+  }
+}
+
+// --- resolving -----------------------------------------------------------------------------------
+
+Result<std::vector<PointId>> LocalStore::select(PointSelector& points) const {
+  if (points.filter == nullptr) return std::move(points.ids);
+  const auto at = view();
+  SIGHTLINE_TRY(const Bitmap found, matching_points(*at, *points.filter, Deadline::never()));
+  std::vector<PointId> ids;
+  for (const storage::Slot slot : found.to_vector()) ids.push_back(at->ids().get(slot));
+  return ids;
 }
 
 Result<std::vector<storage::Operation>> LocalStore::resolve(std::vector<WriteOp> ops) const {
   std::vector<storage::Operation> operations;
   operations.reserve(ops.size());
   for (WriteOp& op : ops) {
-    SIGHTLINE_TRY_DO(check_op(op));
-    operations.push_back(std::visit(
-        Overloaded{[](UpsertPoint& upsert) -> storage::Operation {
-                     storage::UpsertOp result{
-                         upsert.id, {}, std::move(upsert.payload), std::move(upsert.thumbnail)};
-                     for (NamedVector& vector : upsert.vectors)
-                       result.vectors.push_back({std::move(vector.name), std::move(vector.values)});
-                     return result;
-                   },
-                   [](OverwritePayload& overwrite) -> storage::Operation {
-                     return storage::OverwritePayloadOp{overwrite.id, std::move(overwrite.payload)};
-                   },
-                   [](DeletePoint& point) -> storage::Operation {
-                     return storage::DeletePointOp{point.id};
-                   },
-                   [](PutSource& put) -> storage::Operation {
-                     return storage::PutSourceOp{to_row(std::move(put.source))};
-                   },
-                   [](DeleteSource& source) -> storage::Operation {
-                     return storage::DeleteSourceOp{std::move(source.uri)};
-                   }},
-        op));
+    std::vector<PointId> ids;
+    if (PointSelector* points = selector_of(op)) {
+      SIGHTLINE_TRY(ids, select(*points));
+    }
+    std::visit([&](auto& known) { append(operations, std::move(known), ids); }, op);
   }
   return operations;
 }
 
+// --- committing ----------------------------------------------------------------------------------
+
 Result<WriteSummary> LocalStore::write(std::vector<WriteOp> ops) {
-  if (must_reopen_) SIGHTLINE_TRY_DO(reopen_after_failure());
-  SIGHTLINE_TRY(const Reading open, begin_read());
-  if (!writer_) return failed_precondition("collection \"" + name_ + "\" was opened for reading");
+  SIGHTLINE_TRY(const Reading open, begin_change());
   if (ops.empty()) return WriteSummary{open->version, 0, 0, 0};
   PendingWrite pending;
-  SIGHTLINE_TRY(pending.operations, resolve(std::move(ops)));
+  for (WriteOp& op : ops) {
+    SIGHTLINE_TRY_DO(check_op(*open->config, op));
+    const PointSelector* points = selector_of(op);
+    pending.has_filter = pending.has_filter || (points != nullptr && points->filter != nullptr);
+  }
+  SIGHTLINE_TRY_DO(reserve_memory(*open.view, ops));
+  pending.ops = std::move(ops);
 
   std::vector<PendingWrite*> group;
   {
     const MutexLock lock(queue_mutex_);
     queue_.push_back(&pending);
-    while (!pending.result && committing_) queue_wake_.wait(queue_mutex_);
+    while (!pending.result && (turn_taken_ || num_turns_wanted_ > 0))
+      queue_wake_.wait(queue_mutex_);
     if (pending.result) return *std::move(pending.result);
-    committing_ = true;
+    turn_taken_ = true;
     group.assign(queue_.begin(), queue_.end());
     queue_.clear();
   }
   commit_group(group);
   {
     const MutexLock lock(queue_mutex_);
-    committing_ = false;
+    turn_taken_ = false;
   }
   queue_wake_.notify_all();
   return *std::move(pending.result);
 }
 
-void LocalStore::commit_group(const std::vector<PendingWrite*>& group) {
-  std::vector<std::pair<PendingWrite*, Result<WriteSummary>>> outcomes;
-  outcomes.reserve(group.size());
+void LocalStore::commit_group(std::span<PendingWrite* const> group) {
+  // A filter sees all that was written before its request, so that is published first.
+  while (!group.empty()) {
+    const auto end = std::find_if(group.begin() + 1, group.end(),
+                                  [](const PendingWrite* write) { return write->has_filter; });
+    const auto part = group.first(static_cast<std::size_t>(end - group.begin()));
+    commit_part(part);
+    group = group.subspan(part.size());
+  }
+}
+
+void LocalStore::commit_part(std::span<PendingWrite* const> part) {
+  std::vector<Result<WriteSummary>> outcomes;
+  outcomes.reserve(part.size());
   const auto fail_the_rest = [&](const Status& status) {
-    const Status told = status.with_context("collection \"" + name_ + "\"");
-    for (auto& [pending, outcome] : outcomes)
+    const Status told = status.with_context(shown_name());
+    for (auto& outcome : outcomes)
       if (outcome) outcome = told;
-    for (std::size_t i = outcomes.size(); i < group.size(); ++i)
-      outcomes.emplace_back(group[i], told);
+    while (outcomes.size() < part.size()) outcomes.emplace_back(told);
   };
   try {
     bool any_sound = false;
-    for (PendingWrite* pending : group) {
-      auto added = writer_->add(pending->operations);
-      if (added) {
-        any_sound = true;
-        outcomes.emplace_back(pending, WriteSummary{added->commit, added->num_inserted,
-                                                    added->num_updated, added->num_deleted});
-      } else {
-        outcomes.emplace_back(pending, std::move(added).error());
-      }
+    for (PendingWrite* pending : part) {
+      outcomes.push_back(add(*pending));
+      any_sound = any_sound || outcomes.back().has_value();
     }
     if (any_sound) {
       if (auto committed = commit_added(); !committed) fail_the_rest(committed.error());
@@ -171,11 +314,18 @@ void LocalStore::commit_group(const std::vector<PendingWrite*>& group) {
     fail_the_rest(internal_error(std::string("writing: ") + e.what()));
   }
   const MutexLock lock(queue_mutex_);
-  for (auto& [pending, outcome] : outcomes) pending->result.emplace(std::move(outcome));
+  for (std::size_t i = 0; i < part.size(); ++i) part[i]->result.emplace(std::move(outcomes[i]));
+}
+
+Result<WriteSummary> LocalStore::add(PendingWrite& pending) {
+  if (pending.has_filter) SIGHTLINE_TRY_DO(catch_up_index());
+  SIGHTLINE_TRY(auto operations, resolve(std::move(pending.ops)));
+  SIGHTLINE_TRY(const auto added, writer_->add(operations));
+  return WriteSummary{added.commit, added.num_inserted, added.num_updated, added.num_deleted};
 }
 
 Result<void> LocalStore::commit_added() {
-  const bool sync = options_.durability == Durability::kSync;
+  const bool sync = setup_.options.durability == Durability::kSync;
   auto written = writer_->commit(sync ? storage::Sync::kYes : storage::Sync::kNo);
   if (!written) {
     // A full disk may have room again. What is corrupt stays so: every write says it.
@@ -196,11 +346,16 @@ Result<void> LocalStore::commit_added() {
     SIGHTLINE_TRY_DO(publish());
   }
   index_is_behind_ = false;
+  const auto num_rows =
+      std::count_if(written->begin(), written->end(), [](const storage::RowEffect& effect) {
+        return effect.kind == storage::RowEffect::Kind::kPut;
+      });
+  keeper_.note_write(static_cast<std::uint64_t>(num_rows), index_->has_full_shards());
   return {};
 }
 
 void LocalStore::start_syncing() {
-  if (writer_ && options_.durability == Durability::kInterval)
+  if (writer_ && setup_.options.durability == Durability::kInterval)
     sync_thread_ = std::thread([this] { sync_loop(); });
 }
 
@@ -214,7 +369,7 @@ void LocalStore::stop_syncing() {
 }
 
 void LocalStore::sync_loop() {
-  const std::chrono::milliseconds interval(options_.sync_interval_ms);
+  const std::chrono::milliseconds interval(setup_.options.sync_interval_ms);
   while (true) {
     {
       const MutexLock lock(sync_mutex_);
@@ -228,14 +383,8 @@ void LocalStore::sync_loop() {
     const auto open = begin_read();
     if (!open || must_reopen_) continue;
     const auto synced = writer_->sync_log();
-    if (!synced) log_warning("storage", "collection \"" + name_ + "\": " + synced.error().message);
+    if (!synced) log_warning("storage", shown_name() + ": " + synced.error().message);
   }
-}
-
-Result<void> LocalStore::flush() {
-  SIGHTLINE_TRY(const Reading open, begin_read());
-  if (!writer_) return {};
-  return writer_->sync_log();
 }
 
 }  // namespace sightline::pipeline

@@ -259,7 +259,25 @@ Json to_json(const QueryAnswer& answer) {
   }
   Json timings = Json::object();
   for (const auto& [stage, ms] : answer.timings_ms) timings[stage] = ms;
-  return Json{{"hits", std::move(hits)}, {"timings_ms", std::move(timings)}};
+  return Json{{"hits", std::move(hits)},
+              {"timings_ms", std::move(timings)},
+              {"plan", to_json(answer.plan)}};
+}
+
+Json to_json(const SearchPlan& plan) {
+  const double points = static_cast<double>(std::max<std::uint64_t>(plan.num_points, 1));
+  return Json{{"strategy", plan.strategy},
+              {"num_points", plan.num_points},
+              {"num_estimated", plan.num_estimated},
+              {"estimated_selectivity", static_cast<double>(plan.num_estimated) / points},
+              {"num_allowed", plan.num_allowed},
+              {"selectivity", static_cast<double>(plan.num_allowed) / points},
+              {"num_scanned", plan.num_scanned},
+              {"num_refined", plan.num_refined},
+              {"num_lists", plan.num_lists},
+              {"num_shards", plan.num_shards},
+              {"num_widened", plan.num_widened},
+              {"warnings", plan.warnings}};
 }
 
 Result<QueryPipeline> QueryPipeline::create(CollectionStore& store,
@@ -287,8 +305,13 @@ Result<QueryAnswer> QueryPipeline::search(const Query& query, Deadline deadline)
     request.offset = query.offset;
     request.score_threshold = query.score_threshold;
     request.exclude = encoding.take_excluded();
-    SIGHTLINE_TRY(auto points, store_->search(request, deadline));
-    for (ScoredPoint& point : points) {
+    request.filter = query.filter;
+    request.exact = query.exact;
+    request.nprobe = query.nprobe;
+    request.ef_search = query.ef_search;
+    SIGHTLINE_TRY(SearchAnswer found, store_->search(request, deadline));
+    answer.plan = std::move(found.plan);
+    for (ScoredPoint& point : found.hits) {
       answer.hits.push_back(to_hit(std::move(point), query.offset + answer.hits.size() + 1));
     }
     answer.timings_ms["search"] = watch.lap();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -40,6 +41,10 @@ struct Query {
   std::size_t top_k = 10;              ///< 1..10'000
   std::size_t offset = 0;
   std::optional<float> score_threshold;
+  std::shared_ptr<const Filter> filter;  ///< Null: all points.
+  bool exact = false;                    ///< These three: as in SearchRequest.
+  std::size_t nprobe = 0;
+  std::size_t ef_search = 0;
 };
 
 struct QueryHit {
@@ -54,9 +59,13 @@ struct QueryHit {
 struct QueryAnswer {
   std::vector<QueryHit> hits;                ///< Best first.
   std::map<std::string, double> timings_ms;  ///< "encode", "search", "total", ...
+  SearchPlan plan;
 };
-/// The contract of `search --json`: {"hits": [...], "timings_ms": {...}}.
+/// The contract of `search --json`: {"hits": [...], "timings_ms": {...}, "plan": {...}}.
 Json to_json(const QueryAnswer& answer);
+/// The fields of SearchPlan, with the shares that `num_estimated` and `num_allowed` are of
+/// `num_points`.
+Json to_json(const SearchPlan& plan);
 
 /// Asks one collection.
 /// Thread-safety: search() may run on many threads at once.

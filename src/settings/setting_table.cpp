@@ -178,7 +178,8 @@ std::span<const SettingRow> setting_table() {
        0,
        64 * kTebi,
        {},
-       "Memory for building shards; 0 takes the smaller of 1 GiB and a quarter of the memory."},
+       "Anonymous memory of open collections: new points, codes, payload indexes, building, "
+       "RocksDB's cache and write buffers; mapped files do not count. 0 takes half of the memory."},
       {"log.level",
        Text([](S & s) -> auto& { return s.log.level; }),
        "",

@@ -75,9 +75,11 @@ class Loader {
   }
 
   void resolve_computed() {
-    const std::uint64_t share = std::min(std::uint64_t{1} << 30, usable_memory_bytes() / 4);
-    if (settings_.image.decode_bytes == 0) settings_.image.decode_bytes = share;
-    if (settings_.index.memory_bytes == 0) settings_.index.memory_bytes = share;
+    const std::uint64_t memory = usable_memory_bytes();
+    if (settings_.image.decode_bytes == 0) {
+      settings_.image.decode_bytes = std::min(std::uint64_t{1} << 30, memory / 4);
+    }
+    if (settings_.index.memory_bytes == 0) settings_.index.memory_bytes = memory / 2;
   }
 
   /// `folder`: what a relative path is relative to; empty for the working folder.

@@ -49,7 +49,9 @@ struct Settings {
     std::chrono::milliseconds sync_interval{200};
   } storage;
   struct Index {
-    std::uint64_t memory_bytes = 0;  ///< For building shards. 0: as decode_bytes' 0.
+    /// Anonymous memory of all that is open, building and RocksDB included. 0 in a source means
+    /// half of the memory, and is that number once loaded.
+    std::uint64_t memory_bytes = 0;
   } index;
   struct Log {
     std::string level = "info";   ///< "trace", "debug", "info", "warning", "error", "off"

@@ -8,6 +8,7 @@ namespace {
 
 enum Family : std::size_t { kCollections, kMeta };
 constexpr std::string_view kFormatKey = "format";
+constexpr std::uint64_t kCatalogFormat = 1;
 // Values in `collections`.
 constexpr std::string_view kPresent = "present";
 constexpr std::string_view kIncomplete = "incomplete";
@@ -32,15 +33,15 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& fold
   SIGHTLINE_TRY(const auto bytes, database->get(kMeta, kFormatKey));
   if (bytes) {
     SIGHTLINE_TRY(const std::uint64_t format, decode_number(*bytes));
-    if (format > kFormatVersion) {
+    if (format > kCatalogFormat) {
       return failed_precondition(folder.string() + " has format " + std::to_string(format) +
-                                 "; this program reads up to " + std::to_string(kFormatVersion) +
+                                 "; this program reads up to " + std::to_string(kCatalogFormat) +
                                  ": use a newer one");
     }
   } else if (mode != OpenMode::kRead) {
     const rocksdb::Status written =
         database->db().Put(synced(), database->family(kMeta), RocksDatabase::slice(kFormatKey),
-                           encode_number(kFormatVersion));
+                           encode_number(kCatalogFormat));
     if (!written.ok()) return database->status_of(written);
   }
   return std::unique_ptr<Catalog>(new Catalog(std::move(database)));

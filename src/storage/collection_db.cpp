@@ -54,16 +54,13 @@ Result<std::unique_ptr<CollectionDb>> CollectionDb::create(
     return Status{StatusCode::kAlreadyExists, folder.string() + " already holds a collection"};
   }
   rocksdb::WriteBatch batch;
-  const auto put = [&](std::string_view key, const std::string& value) {
-    return batch.Put(database->family(kMeta), RocksDatabase::slice(key), value);
-  };
-  for (const rocksdb::Status& status :
-       {put(kFormatKey, encode_number(kFormatVersion)), put(kConfigKey, config.dump()),
-        put(kCommitKey, encode_number(0)), put(kNextSlotKey, encode_number(0)),
-        put(kNumPointsKey, encode_number(0)), put(kNumSourcesKey, encode_number(0)),
-        put(kSlotsDigestKey, encode_number(0))}) {
-    if (!status.ok()) return database->status_of(status);
+  for (const auto& [key, value] : {std::pair(kFormatKey, encode_number(kFormatVersion)),
+                                   std::pair(kConfigKey, dump_json(config))}) {
+    const rocksdb::Status put =
+        batch.Put(database->family(kMeta), RocksDatabase::slice(key), value);
+    if (!put.ok()) return database->status_of(put);
   }
+  SIGHTLINE_TRY_DO(put_counters(*database, batch, CollectionCounters()));
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status written = database->db().Write(options, &batch);
@@ -78,6 +75,7 @@ Result<std::unique_ptr<CollectionDb>> CollectionDb::open(
     const std::shared_ptr<SharedBudget>& budget) {
   SIGHTLINE_TRY(auto database, RocksDatabase::open(folder, mode, collection_families(), budget));
   std::unique_ptr<CollectionDb> db(new CollectionDb(std::move(database)));
+  SIGHTLINE_TRY_DO(db->check_format());
   SIGHTLINE_TRY_DO(db->read_meta());
   return db;
 }
@@ -85,7 +83,17 @@ Result<std::unique_ptr<CollectionDb>> CollectionDb::open(
 bool CollectionDb::is_writer() const { return database_->is_writer(); }
 bool CollectionDb::is_current() const { return is_writer() || database_->is_current(); }
 
-Result<void> CollectionDb::read_meta() {
+Json CollectionDb::config() const {
+  const MutexLock lock(config_mutex_);
+  return config_;
+}
+
+void CollectionDb::set_config(Json config) {
+  const MutexLock lock(config_mutex_);
+  config_.swap(config);
+}
+
+Result<void> CollectionDb::check_format() {
   SIGHTLINE_TRY(const auto format_bytes, database_->get(kMeta, kFormatKey));
   if (!format_bytes)
     return corruption(database_->path().string() + " is no collection: it has no format number");
@@ -96,18 +104,32 @@ Result<void> CollectionDb::read_meta() {
                                std::to_string(format) + "; this program reads up to " +
                                std::to_string(kFormatVersion) + ": use a newer one");
   }
-  SIGHTLINE_TRY(const auto config, database_->get(kMeta, kConfigKey));
-  if (!config) return corruption(database_->path().string() + " has no configuration");
-  SIGHTLINE_TRY(config_, parse_json(*config, database_->path().string() + " (configuration)"));
-  SIGHTLINE_TRY(reader_counters_, read_counters());
+  if (format == kFormatVersion || !is_writer()) return {};
+  // Format 1 is format 2 without payload indexes: nothing but the number is rewritten.
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  const rocksdb::Status raised =
+      database_->db().Put(options, database_->family(kMeta), RocksDatabase::slice(kFormatKey),
+                          encode_number(kFormatVersion));
+  if (!raised.ok()) return database_->status_of(raised);
   return {};
 }
 
-Result<CollectionCounters> CollectionDb::read_counters() const {
+Result<void> CollectionDb::read_meta() {
+  SIGHTLINE_TRY(const auto bytes, database_->get(kMeta, kConfigKey));
+  if (!bytes) return corruption(database_->path().string() + " has no configuration");
+  SIGHTLINE_TRY(Json config, parse_json(*bytes, database_->path().string() + " (configuration)"));
+  set_config(std::move(config));
+  SIGHTLINE_TRY(reader_counters_, read_counters(*database_, nullptr));
+  return {};
+}
+
+Result<CollectionCounters> read_counters(const RocksDatabase& database,
+                                         const rocksdb::Snapshot* snapshot) {
   const auto number = [&](std::string_view key) -> Result<std::uint64_t> {
-    SIGHTLINE_TRY(const auto bytes, database_->get(kMeta, key));
+    SIGHTLINE_TRY(const auto bytes, database.get(kMeta, key, snapshot));
     if (!bytes)
-      return corruption(database_->path().string() + " has lost \"" + std::string(key) + "\"");
+      return corruption(database.path().string() + " has lost \"" + std::string(key) + "\"");
     return decode_number(*bytes);
   };
   CollectionCounters counters;
@@ -120,19 +142,38 @@ Result<CollectionCounters> CollectionDb::read_counters() const {
   return counters;
 }
 
+Result<void> put_counters(const RocksDatabase& database, rocksdb::WriteBatchBase& batch,
+                          const CollectionCounters& counters) {
+  const std::pair<std::string_view, std::uint64_t> numbers[] = {
+      {kCommitKey, counters.commit},
+      {kNextSlotKey, counters.next_slot},
+      {kNumPointsKey, counters.num_points},
+      {kNumSourcesKey, counters.num_sources},
+      {kSlotsDigestKey, counters.slots_digest}};
+  for (const auto& [key, number] : numbers) {
+    const rocksdb::Status status =
+        batch.Put(database.family(kMeta), RocksDatabase::slice(key), encode_number(number));
+    if (!status.ok()) return database.status_of(status);
+  }
+  return {};
+}
+
 Result<void> CollectionDb::catch_up() {
   if (is_writer()) return {};
   SIGHTLINE_TRY_DO(database_->catch_up());
-  SIGHTLINE_TRY(reader_counters_, read_counters());
-  return {};
+  return read_meta();
 }
 
 Result<SnapshotPtr> CollectionDb::snapshot() const {
   if (!is_writer())
     return SnapshotPtr(std::make_shared<RocksSnapshot>(nullptr, nullptr, reader_counters_));
-  SIGHTLINE_TRY(const CollectionCounters counters, read_counters());
-  return SnapshotPtr(std::make_shared<RocksSnapshot>(database_->handle(),
-                                                     database_->db().GetSnapshot(), counters));
+  const rocksdb::Snapshot* moment = database_->db().GetSnapshot();
+  auto counters = read_counters(*database_, moment);
+  if (!counters) {
+    database_->db().ReleaseSnapshot(moment);
+    return std::move(counters).error();
+  }
+  return SnapshotPtr(std::make_shared<RocksSnapshot>(database_->handle(), moment, *counters));
 }
 
 Result<std::optional<Slot>> CollectionDb::find_slot(const CollectionSnapshot& at,
@@ -285,6 +326,69 @@ Result<void> CollectionDb::visit_sources(const CollectionSnapshot& at, std::stri
                 SIGHTLINE_TRY(const SourceRow source, decode_source(key, value));
                 return visit(source);
               });
+}
+
+Result<std::map<std::string, FieldType>> CollectionDb::payload_indexes(
+    const CollectionSnapshot& at) const {
+  std::map<std::string, FieldType> found;
+  SIGHTLINE_TRY_DO(scan(*database_, kMeta, at, kPayloadIndexPrefix, kPayloadIndexPrefix, true,
+                        [&](std::string_view key, std::string_view value) -> Result<bool> {
+                          const auto field = key.substr(kPayloadIndexPrefix.size());
+                          const auto type = parse_field_type(value);
+                          if (!type) {
+                            return corruption(database_->path().string() +
+                                              ": the payload index of \"" + std::string(field) +
+                                              "\" has an unknown type");
+                          }
+                          found.emplace(field, *type);
+                          return true;
+                        }));
+  return found;
+}
+
+Result<void> CollectionDb::visit_payload_index(
+    const CollectionSnapshot& at, std::string_view field, FieldType type,
+    const std::function<void(const IndexedValue&, Slot)>& visit) const {
+  const std::string prefix = index_prefix(field, type);
+  return scan(*database_, kPayloadIndex, at, prefix, prefix, false,
+              [&](std::string_view key, std::string_view) -> Result<bool> {
+                SIGHTLINE_TRY(const IndexEntry entry,
+                              decode_index_entry(type, key.substr(prefix.size())));
+                visit(entry.value, entry.slot);
+                return true;
+              });
+}
+
+Result<void> CollectionDb::visit_payloads(
+    const CollectionSnapshot& at, const std::function<bool(Slot, const Json&)>& visit) const {
+  return scan(*database_, kPayload, at, "", "", false,
+              [&](std::string_view key, std::string_view value) -> Result<bool> {
+                SIGHTLINE_TRY(const Slot slot, decode_slot(key));
+                auto payload = decode_payload(value);
+                if (!payload) return payload.error().with_context("slot " + std::to_string(slot));
+                return visit(slot, *payload);
+              });
+}
+
+Result<Json> CollectionDb::shards(const CollectionSnapshot& at) const {
+  SIGHTLINE_TRY(const auto bytes, database_->get(kMeta, kShardsKey, raw(at)));
+  if (!bytes) return Json::object();
+  auto shards = parse_json(*bytes, database_->path().string() + " (list of shards)");
+  if (!shards) return corruption(shards.error().message);
+  return shards;
+}
+
+Result<void> CollectionDb::checkpoint(const std::filesystem::path& folder) const {
+  if (!is_writer()) return failed_precondition(database_->path().string() + " is open for reading");
+  std::error_code error;
+  if (std::filesystem::exists(folder, error))
+    return Status{StatusCode::kAlreadyExists, folder.string() + " exists"};
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(database_->handle(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) status = checkpoint->CreateCheckpoint(std::filesystem::absolute(folder));
+  if (!status.ok()) return database_->status_of(status).with_context("checkpoint");
+  return {};
 }
 
 Result<void> CollectionDb::check_room_to_reopen() const {

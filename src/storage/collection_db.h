@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,7 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/indexed_value.h"
 #include "core/json.h"
+#include "core/mutex.h"
 #include "core/point_id.h"
 #include "core/result.h"
 #include "storage/database.h"
@@ -58,9 +61,18 @@ class CollectionDb {
   static Result<std::unique_ptr<CollectionDb>> open(const std::filesystem::path& folder,
                                                     OpenMode mode,
                                                     const std::shared_ptr<SharedBudget>& budget);
+  /// Makes a damaged database readable and writable again: what is whole is written into a new one
+  /// that takes its place at once; the old one stays beside it as "FOLDER.damaged". A point of
+  /// which its record, payload or a vector is lost is lost whole, with its source. Nothing is
+  /// changed if nothing is damaged. Nobody may have it open. returns  what was lost, one line each,
+  /// points first ("point 42: lost"). errors  kNotFound; kCorruption: its configuration is lost;
+  /// kResourceExhausted, kIoError.
+  static Result<std::vector<std::string>> repair(
+      const std::filesystem::path& folder, const std::shared_ptr<SharedBudget>& budget = nullptr);
   ~CollectionDb();
 
-  const Json& config() const { return config_; }
+  /// The newest; for a reader as of its last catch_up().
+  Json config() const;
   bool is_writer() const;
   /// For a reader: the newest state the writer has committed. A reader may see a part of the newest
   /// commits only; visit_slots() tells.
@@ -102,6 +114,26 @@ class CollectionDb {
   Result<void> visit_sources(const CollectionSnapshot& at, std::string_view prefix,
                              const std::function<bool(const SourceRow&)>& visit) const;
 
+  /// Field -> type, as of `at`.
+  Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at) const;
+  /// Entries of one field's index (named as payload_indexes() does), in order of value, then slot.
+  Result<void> visit_payload_index(
+      const CollectionSnapshot& at, std::string_view field, FieldType type,
+      const std::function<void(const IndexedValue&, Slot)>& visit) const;
+  /// Payloads of all points, in order of slot; points without one are left out.
+  Result<void> visit_payloads(const CollectionSnapshot& at,
+                              const std::function<bool(Slot, const Json&)>& visit) const;
+  /// The list of sealed shards as `pipeline` wrote it; an empty object at first.
+  Result<Json> shards(const CollectionSnapshot& at) const;
+
+  /// A consistent copy (hard links where the file system allows) in the new folder `folder`,
+  /// synced. errors  kAlreadyExists; kFailedPrecondition: opened for reading; kResourceExhausted,
+  /// kIoError.
+  Result<void> checkpoint(const std::filesystem::path& folder) const;
+  /// Reads everything. Returns one line per damage: file or record, and what is wrong; ids of
+  /// points that are lost with it where they can be told.
+  Result<std::vector<std::string>> verify(const CollectionSnapshot& at) const;
+
   /// Room on the disk for what opening again writes. kResourceExhausted says what is missing.
   Result<void> check_room_to_reopen() const;
 
@@ -111,14 +143,16 @@ class CollectionDb {
  private:
   friend class CollectionWriter;
   explicit CollectionDb(std::unique_ptr<RocksDatabase> database);
+  Result<void> check_format();
   Result<void> read_meta();
-  Result<CollectionCounters> read_counters() const;
+  void set_config(Json config);
   Result<VectorRow> existing_vector(const CollectionSnapshot& at, std::string_view name,
                                     Slot slot) const;
 
   std::unique_ptr<RocksDatabase> database_;
-  Json config_;
   CollectionCounters reader_counters_;
+  mutable Mutex config_mutex_;
+  Json config_ GUARDED_BY(config_mutex_);
 };
 
 }  // namespace sightline::storage

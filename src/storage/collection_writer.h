@@ -6,10 +6,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "core/indexed_value.h"
 #include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
@@ -29,6 +32,9 @@ struct UpsertOp {
   std::vector<VectorValue> vectors;
   Json payload;
   std::string thumbnail;  ///< Empty: none.
+  enum class Mode { kUpsert, kInsertOnly, kUpdateOnly } mode = Mode::kUpsert;
+  /// Of SlotRecord::version; another one, or no such point: no effect.
+  std::optional<Version> expected_version;
 };
 /// Keeps `_image` unless the new payload has one; vectors and thumbnail stay.
 struct OverwritePayloadOp {
@@ -49,17 +55,47 @@ struct PutSourceOp {
 struct DeleteSourceOp {
   std::string uri;
 };
-using Operation =
-    std::variant<UpsertOp, OverwritePayloadOp, DeletePointOp, PutSourceOp, DeleteSourceOp>;
+/// Merges key by key, into the object at `key` (a FieldPath; empty: the payload), which is made if
+/// it is not there (FieldPath::merge_into). A null removes its key, as in Qdrant. `_image` stays.
+struct SetPayloadOp {
+  PointId id;
+  Json payload;
+  std::string key;
+};
+/// Removes what the FieldPaths name (FieldPath::remove_from); `_image` stays.
+struct DeletePayloadKeysOp {
+  PointId id;
+  std::vector<std::string> keys;
+};
+/// Removes all but `_image`.
+struct ClearPayloadOp {
+  PointId id;
+};
+/// Replaces the named vectors; the others stay. A missing point is passed over.
+struct UpdateVectorsOp {
+  PointId id;
+  std::vector<VectorValue> vectors;
+};
+struct DeleteVectorsOp {
+  PointId id;
+  std::vector<std::string> names;
+};
+using Operation = std::variant<UpsertOp, OverwritePayloadOp, DeletePointOp, PutSourceOp,
+                               DeleteSourceOp, SetPayloadOp, DeletePayloadKeysOp, ClearPayloadOp,
+                               UpdateVectorsOp, DeleteVectorsOp>;
 
-/// What a search index has to learn from a commit, in order.
+/// What the indexes have to learn from a commit, in order.
 struct RowEffect {
-  enum class Kind { kPut, kRemove } kind = Kind::kPut;
+  /// kPut, kRemove: a row of `vector_name`. kPayload: the point was written whole or its payload
+  /// was; told of a point without vectors too, after its rows. kGone: the slot is free: its payload
+  /// (and its rows, told before) are gone.
+  enum class Kind { kPut, kRemove, kPayload, kGone } kind = Kind::kPut;
   std::string vector_name;
   Slot slot = 0;
   Version version = 0;
   PointId id;                 ///< Who lives in the slot.
   std::vector<float> values;  ///< Of kPut.
+  Json payload;               ///< Of kPayload, if the collection has payload indexes; else null.
 };
 
 struct RequestOutcome {
@@ -84,6 +120,17 @@ class CollectionWriter {
   /// open whether the group is stored (whole or not at all): the writer takes nothing more, and the
   /// database must be opened again, which settles it.
   Result<std::vector<RowEffect>> commit(Sync sync);
+  /// Defines a payload index (replacing one of another type) and fills it from all payloads, or
+  /// removes one with its entries (false: there is none); a commit of its own, synced. The group
+  /// must be empty. Nothing is done for an index that is there as asked.
+  /// errors  kInvalidArgument: `field` is no FieldPath; kCorruption: a payload is damaged.
+  Result<void> put_payload_index(std::string_view field, FieldType type);
+  Result<bool> drop_payload_index(std::string_view field);
+  /// Replaces the list of sealed shards (CollectionDb::shards()) or the configuration
+  /// (CollectionDb::config()); a commit of its own, synced. The group must be empty.
+  Result<void> put_shards(const Json& shards);
+  Result<void> put_config(const Json& config);
+
   /// Forgets the group.
   void abandon();
 
@@ -93,7 +140,8 @@ class CollectionWriter {
 
  private:
   class Impl;
-  explicit CollectionWriter(std::unique_ptr<Impl> impl);
+  CollectionWriter(CollectionDb& db, std::unique_ptr<Impl> impl);
+  CollectionDb& db_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <thread>
 
+#include "storage/internal/log_check.h"
+#include "storage/internal/manifest.h"
 #include "storage/internal/rocksdb_database.h"
 
 namespace sightline::storage {
@@ -68,11 +70,25 @@ rocksdb::ColumnFamilyOptions family_options(ColumnFamily::Kind kind, const Rocks
   return options;
 }
 
+std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<ColumnFamily>& families,
+                                                      const RocksBudget& budget, bool is_damaged) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName,
+                           family_options(ColumnFamily::Kind::kSmall, budget));
+  for (const ColumnFamily& family : families)
+    descriptors.emplace_back(family.name, family_options(family.kind, budget));
+  for (auto& descriptor : descriptors) descriptor.options.disable_auto_compactions = is_damaged;
+  return descriptors;
+}
+
 rocksdb::DBOptions database_options(OpenMode mode, const RocksBudget& budget) {
   rocksdb::DBOptions options;
+  options.env = budget.get_env();
   options.create_if_missing = mode == OpenMode::kCreate;
   options.create_missing_column_families = mode != OpenMode::kRead;
-  options.paranoid_checks = true;
+  // Of a table that is damaged a reader reads the rest.
+  options.paranoid_checks = mode != OpenMode::kRead;
+  options.track_and_verify_wals_in_manifest = true;
   // A secondary instance keeps what it has opened, so a file the writer unlinks stays readable.
   options.max_open_files = -1;
   options.max_background_jobs = 2;
@@ -84,6 +100,12 @@ rocksdb::DBOptions database_options(OpenMode mode, const RocksBudget& budget) {
   options.info_log = std::make_shared<NullLogger>();
   options.listeners.push_back(std::make_shared<NoSelfRecovery>());
   return options;
+}
+
+void take_what_there_is(rocksdb::DBOptions& options) {
+  options.paranoid_checks = false;
+  options.track_and_verify_wals_in_manifest = false;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
 }
 
 Result<std::pair<std::uint64_t, std::uint64_t>> identity_of(const std::filesystem::path& folder) {
@@ -172,8 +194,9 @@ Result<void> RocksDatabase::open_with_retries() {
 Result<void> RocksDatabase::check_families() const {
   std::vector<std::string> present;
   // A database that is not there yet cannot be listed.
-  if (!rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), path_.string(), &present).ok())
-    return {};
+  rocksdb::DBOptions options;
+  options.env = env();
+  if (!rocksdb::DB::ListColumnFamilies(options, path_.string(), &present).ok()) return {};
   for (const std::string& name : present) {
     const bool known = name == rocksdb::kDefaultColumnFamilyName ||
                        std::any_of(families_.begin(), families_.end(),
@@ -186,16 +209,58 @@ Result<void> RocksDatabase::check_families() const {
   return {};
 }
 
+/// What RocksDB would pass over in silence. A reader may meet what the writer is writing just now,
+/// and looks again.
+Result<void> RocksDatabase::check_files() const {
+  SIGHTLINE_TRY_DO(check_manifest(path_, /*is_closed=*/is_writer()));
+  if (is_writer()) {
+    const auto damaged = damaged_tables(path_);
+    if (!damaged.empty()) return corruption(damaged.front().message);
+  }
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+    if (entry.path().extension() != ".log") continue;
+    const auto damage = find_log_damage(entry.path(), /*is_closed=*/false);
+    if (!damage || !*damage) continue;  // One that vanished is RocksDB's to judge.
+    return corruption(entry.path().string() + " is damaged at byte " + std::to_string(**damage) +
+                      ", and what was written later would be lost with it");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open_damaged(
+    const std::filesystem::path& path, const std::vector<ColumnFamily>& families,
+    const std::shared_ptr<SharedBudget>& budget) {
+  std::unique_ptr<RocksDatabase> database(
+      new RocksDatabase(path, OpenMode::kWrite, families, budget));
+  database->is_damaged_ = true;
+  SIGHTLINE_TRY_DO(database->open_once());
+  return database;
+}
+
+Result<void> RocksDatabase::rebuild_manifest(const std::filesystem::path& path,
+                                             const std::vector<ColumnFamily>& families,
+                                             const std::shared_ptr<SharedBudget>& budget) {
+  const auto& rocks_budget = static_cast<const RocksBudget&>(*budget);
+  rocksdb::DBOptions options = database_options(OpenMode::kWrite, rocks_budget);
+  take_what_there_is(options);
+  const rocksdb::Status repaired =
+      rocksdb::RepairDB(path.string(), options, describe(families, rocks_budget, true));
+  if (!repaired.ok()) return to_status(repaired, path);
+  return {};
+}
+
 Result<void> RocksDatabase::open_once() {
   close();
   const auto& budget = static_cast<const RocksBudget&>(*budget_);
-  const rocksdb::DBOptions options = database_options(mode_, budget);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName,
-                           family_options(ColumnFamily::Kind::kSmall, budget));
-  for (const ColumnFamily& family : families_)
-    descriptors.emplace_back(family.name, family_options(family.kind, budget));
-
+  rocksdb::DBOptions options = database_options(mode_, budget);
+  if (is_damaged_) {
+    take_what_there_is(options);
+  } else {
+    SIGHTLINE_TRY_DO(check_files());
+    if (is_writer()) options.listeners.push_back(manifest_marker(*options.env, path_));
+  }
+  const auto descriptors = describe(families_, budget, is_damaged_);
   rocksdb::DB* db = nullptr;
   rocksdb::Status status;
   std::pair<std::string, std::uintmax_t> manifest;
@@ -206,7 +271,9 @@ Result<void> RocksDatabase::open_once() {
     SIGHTLINE_TRY(folder_identity_, identity_of(path_));
     manifest = manifest_state(path_);
     on_read_only_medium_ = access(path_.c_str(), W_OK) != 0 && errno == EROFS;
-    if (!on_read_only_medium_) {
+    // A secondary instance would pass over a damaged table; a read-only one says so row by row.
+    const bool has_damage = !damaged_tables(path_).empty() && manifest_state(path_) == manifest;
+    if (!on_read_only_medium_ && !has_damage) {
       auto log_folder = make_secondary_folder();
       if (log_folder) secondary_folder_ = *std::move(log_folder);
     }
@@ -223,6 +290,7 @@ Result<void> RocksDatabase::open_once() {
     close();
     return failure;
   }
+  if (is_writer() && !is_damaged_) mark_manifest(*env(), path_);
   if (is_secondary_) {
     // The folder is for RocksDB's log file alone, which is off: gone at once, it outlives no kill.
     std::error_code ignored;
@@ -252,6 +320,10 @@ void RocksDatabase::close() {
     for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   }
   handles_.clear();
+  if (db_ && is_writer() && !is_damaged_) {
+    db_.reset();
+    mark_manifest(*env(), path_);
+  }
   db_.reset();
   is_secondary_ = false;
   if (!secondary_folder_.empty()) {

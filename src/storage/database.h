@@ -30,7 +30,8 @@ class SharedBudget {
   virtual ~SharedBudget() = default;
 };
 
-/// Format of the bytes in a database; a database of a newer one is refused.
-inline constexpr std::uint64_t kFormatVersion = 1;
+/// Format of the bytes in a collection's database; a newer one is refused, a writer raises an older
+/// one (docs/storage_format.md, "Versions").
+inline constexpr std::uint64_t kFormatVersion = 2;
 
 }  // namespace sightline::storage

@@ -59,6 +59,29 @@ Status damaged(std::string_view what) {
   return corruption("a stored " + std::string(what) + " is damaged");
 }
 
+/// Lower-case 'k' is taken by keyword_key().
+char index_tag(FieldType type) {
+  switch (type) {
+    case FieldType::kKeyword:
+      return 'K';
+    case FieldType::kInteger:
+      return 'i';
+    case FieldType::kFloat:
+      return 'f';
+    case FieldType::kBool:
+      return 'b';
+    case FieldType::kDatetime:
+      return 'd';
+    case FieldType::kGeo:
+      return 'g';
+    case FieldType::kUuid:
+      return 'u';
+    case FieldType::kText:
+      return 't';
+  }
+  SIGHTLINE_CHECK(false);
+}
+
 }  // namespace
 
 std::string encode_slot(Slot slot) {
@@ -201,6 +224,27 @@ std::string keyword_prefix(std::string_view field, std::string_view value) {
 
 std::string keyword_key(std::string_view field, std::string_view value, Slot slot) {
   return keyword_prefix(field, value) + encode_slot(slot);
+}
+
+std::string index_prefix(std::string_view field, FieldType type) {
+  std::string key(field);
+  key.push_back('\0');
+  key.push_back(index_tag(type));
+  return key;
+}
+
+std::string index_key(std::string_view field, FieldType type, const IndexedValue& value,
+                      Slot slot) {
+  return index_prefix(field, type) + encode_indexed(value) + encode_slot(slot);
+}
+
+Result<IndexEntry> decode_index_entry(FieldType type, std::string_view key_tail) {
+  if (key_tail.size() < sizeof(Slot)) return damaged("payload index entry");
+  const std::size_t value_length = key_tail.size() - sizeof(Slot);
+  IndexEntry entry;
+  SIGHTLINE_TRY(entry.value, decode_indexed(type, key_tail.substr(0, value_length)));
+  SIGHTLINE_TRY(entry.slot, decode_slot(key_tail.substr(value_length)));
+  return entry;
 }
 
 std::string thumbnail_key(Slot slot) { return encode_slot(slot) + "t"; }

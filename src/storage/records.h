@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/indexed_value.h"
 #include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
@@ -66,9 +67,21 @@ struct VectorRow {
 };
 Result<VectorRow> decode_vector(std::string_view value);
 
-/// Key in `payload_index` of a keyword: field, 0, 'k', value, 0, slot. Values hold no zero byte.
+/// Key in `payload_index` that serves find_content() in every collection, defined index or not:
+/// field, 0, 'k', value, 0, slot. Values hold no zero byte.
 std::string keyword_prefix(std::string_view field, std::string_view value);
 std::string keyword_key(std::string_view field, std::string_view value, Slot slot);
+
+/// Key in `payload_index` of a defined index: field, 0, tag of the type, value, slot. Keys of a
+/// field sort by value, then slot. `field` holds no zero byte.
+std::string index_prefix(std::string_view field, FieldType type);
+std::string index_key(std::string_view field, FieldType type, const IndexedValue& value, Slot slot);
+struct IndexEntry {
+  IndexedValue value;
+  Slot slot = 0;
+};
+/// Reads what follows index_prefix(). errors  kCorruption.
+Result<IndexEntry> decode_index_entry(FieldType type, std::string_view key_tail);
 
 /// Key of a thumbnail in `blobs`.
 std::string thumbnail_key(Slot slot);

@@ -1,11 +1,9 @@
-// The parts of the program that need no process: text, page, queries, arrays.
+// The parts of the program that need no process: text, page, queries, files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-
 #include "apps/html_page.h"
-#include "apps/npy_writer.h"
+#include "apps/output_file.h"
 #include "apps/progress_bar.h"
 #include "apps/query_operands.h"
 #include "apps/text_format.h"
@@ -83,6 +81,21 @@ TEST(ProgressLine, ShowsABarOnceTheWalkIsDone) {
   }
 }
 
+TEST(ProgressLine, ShowsTheStageOfAJob) {
+  const pipeline::JobProgress half{"loading", 0.5, 500'000, 1'000'000};
+  EXPECT_EQ(progress_line(half, {1.0, 0.0, 0}, 100),
+            "loading  [============>           ]   50 %  500,000 of 1,000,000")
+      << "too early to say how long it takes";
+  EXPECT_EQ(progress_line(half, {10.0, 0.25, 250'000}, 120),
+            "loading  [============>           ]   50 %  500,000 of 1,000,000  25000/s  0:20 left")
+      << "what was there when the stage began cost nothing";
+  EXPECT_EQ(progress_line({"training", 0.75, 0, 0}, {30.0, 0.0, 0}, 100),
+            "training  [==================>     ]   75 %  0:10 left");
+  EXPECT_EQ(progress_line(half, {10.0, 0.0, 0}, 60),
+            "loading  50 %  500,000 of 1,000,000  50000/s  0:10 left");
+  EXPECT_EQ(progress_line(half, {10.0, 0.0, 0}, 20), "loading  50 %  500,0");
+}
+
 TEST(HtmlPage, EscapesEverythingFromOutside) {
   PageHit hit;
   hit.rank = 1;
@@ -127,16 +140,7 @@ TEST(HtmlPage, Base64HasTheValuesOfRfc4648) {
   EXPECT_EQ(base64("\xff\xfe"), "//4=");
 }
 
-TEST(NpyWriter, WritesNumpysHeader) {
-  const std::array<std::size_t, 2> shape = {2, 3};
-  const std::array<float, 6> values = {0, 1, 2, 3, 4, 5};
-  const std::string bytes = npy_bytes(shape, values);
-  EXPECT_EQ(bytes.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
-  EXPECT_EQ(bytes.substr(10, 59), "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }");
-  EXPECT_EQ(bytes.size(), 128U + 24U);
-}
-
-TEST(NpyWriter, ReplacesAFileWholeAndFollowsLinks) {
+TEST(OutputFile, ReplacesAFileWholeAndFollowsLinks) {
   const testing_support::TempDir dir;
   dir.write("a", "old");
   std::filesystem::create_symlink("a", dir / "link");
@@ -149,7 +153,7 @@ TEST(NpyWriter, ReplacesAFileWholeAndFollowsLinks) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 2);
 }
 
-TEST(NpyWriter, ReportsAFullDisk) {
+TEST(OutputFile, ReportsAFullDisk) {
   const auto done = write_file("/dev/full", "x");
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, StatusCode::kResourceExhausted);

@@ -37,8 +37,8 @@ TEST(CommandLine, HelpsWithEveryCommand) {
   const Finished all = box.run({"--help"});
   EXPECT_EQ(all.code, 0);
   EXPECT_THAT(all.err, IsEmpty());
-  for (const char* command : {"index", "search", "collection", "config", "doctor", "model",
-                              "tokenize", "preprocess", "embed", "similarity"}) {
+  for (const char* command : {"index", "search", "import", "collection", "config", "doctor",
+                              "model", "tokenize", "preprocess", "embed", "similarity"}) {
     EXPECT_THAT(all.out, HasSubstr(command));
     const Finished help = box.run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

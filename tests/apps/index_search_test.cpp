@@ -289,6 +289,47 @@ TEST_F(IndexAndSearch, ListsDescribesAndDeletesCollections) {
   EXPECT_EQ(box_.run(with_data({"collection", "list", "--json"})).json()["collections"].size(), 1U);
 }
 
+TEST_F(IndexAndSearch, TheStructureOfShardsIsChosenAtTheStart) {
+  const std::string folder = write_pictures(30);
+  const Finished bad = index({folder, "--index", "LSH8"});
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_THAT(bad.last_error_line(), HasSubstr("LSH8"));
+  EXPECT_FALSE(std::filesystem::exists(box_.path("data")));
+  const Json report = index_json({folder, "--index", "IVF2,Flat", "--target-recall", "0.9"});
+  EXPECT_TRUE(report["stages"].contains("optimize_s"));
+  const Json info = box_.run(with_data({"collection", "info", "--json"})).json();
+  EXPECT_EQ(info["vectors"][""]["index"], "IVF2,Flat");
+  EXPECT_EQ(info["vectors"][""]["target_recall"], 0.9);
+  EXPECT_EQ(info["shards"][0]["type"], "IVF2,Flat");
+  EXPECT_EQ(index_json({folder, "--index", "IVF2,Flat"})["unchanged"], 30);
+  const Finished other = index({folder, "--index", "Flat"});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_THAT(other.last_error_line(), HasSubstr("collection optimize default --index"));
+}
+
+TEST_F(IndexAndSearch, AFilterNarrowsTheHits) {
+  const std::string folder = write_pictures(4);
+  box_.write_picture("pictures/wide.bmp", 9, 60, 20);
+  index_json({folder});
+  const std::string wide = R"({"must": [{"key": "_image.width", "range": {"gt": 50}}]})";
+  const Finished run = search({"anything", "--filter", wide, "--json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json answer = run.json();
+  ASSERT_EQ(answer["hits"].size(), 1U);
+  EXPECT_EQ(answer["hits"][0]["path"], folder + "/wide.bmp");
+  EXPECT_EQ(answer["plan"]["num_points"], 5);
+  EXPECT_EQ(answer["plan"]["num_allowed"], 1);
+  EXPECT_THAT(run.err, HasSubstr("_image.width"));
+  ASSERT_EQ(
+      box_.run(with_data({"collection", "index", "default", "_image.width", "--type", "integer"}))
+          .code,
+      0);
+  const Finished indexed = search({"anything", "--filter", wide, "--json"});
+  EXPECT_EQ(indexed.json()["hits"], answer["hits"]);
+  EXPECT_THAT(indexed.err, IsEmpty());
+  EXPECT_EQ(search({"anything", "--filter", "[]"}).code, 1);
+}
+
 TEST_F(IndexAndSearch, AnEmptyCollectionAnswersWithNothing) {
   std::filesystem::create_directories(box_.path("nothing"));
   EXPECT_EQ(index_json({box_.path("nothing")})["seen"], 0);
@@ -334,13 +375,13 @@ class HalfWay : public IndexAndSearch {
     folder_ = write_pictures(kNumPictures);
     running_ = box_.start(with_data({"index", folder_, "--json", "--model", tiny_model()}));
     const auto patience = std::chrono::steady_clock::now() + 120s;
-    while (num_points() == 0) {
+    do {  // It is looked at only while it is halted.
       ASSERT_TRUE(running_->is_running()) << "it was done before it could be halted";
       ASSERT_LT(std::chrono::steady_clock::now(), patience);
       running_->send(SIGCONT);
       std::this_thread::sleep_for(50ms);
       running_->send(SIGSTOP);
-    }
+    } while (num_points() == 0);
     stored_ = num_points();
     ASSERT_LT(stored_, kNumPictures) << "more pictures are needed to catch it half-way";
   }

@@ -69,6 +69,40 @@ TEST(Bitmap, WithItself) {
   EXPECT_TRUE(a.empty());
 }
 
+TEST(Bitmap, FromSorted) {
+  EXPECT_TRUE(Bitmap::from_sorted({}).empty());
+  const Values values = {0, 1, 65'535, 65'536, 1'000'000, 0xffffffff};
+  EXPECT_EQ(Bitmap::from_sorted(values).to_vector(), values);
+  EXPECT_TRUE(Bitmap::from_sorted(values) == make(values));
+}
+
+TEST(Bitmap, ForEachGoesUpwardsAndCanEndEarly) {
+  const Bitmap bitmap = make({70'000, 3, 9});
+  Values seen;
+  EXPECT_TRUE(bitmap.for_each([&](std::uint32_t value) { seen.push_back(value); }));
+  EXPECT_THAT(seen, ElementsAre(3, 9, 70'000));
+  seen.clear();
+  const auto first_two = [&](std::uint32_t value) {
+    seen.push_back(value);
+    return seen.size() < 2;
+  };
+  EXPECT_FALSE(bitmap.for_each(first_two));
+  EXPECT_THAT(seen, ElementsAre(3, 9));
+  EXPECT_TRUE(Bitmap().for_each([](std::uint32_t) { return false; }));
+}
+
+TEST(Bitmap, MemoryFollowsTheValues) {
+  Bitmap runs;
+  for (std::uint32_t value = 0; value < 1'000'000; ++value) runs.add(value);
+  const Bitmap same = runs;
+  const std::uint64_t before = runs.memory_bytes();
+  EXPECT_GE(before, 1'000'000U / 8);
+  EXPECT_LT(before, 1'000'000U / 4);
+  runs.optimize();
+  EXPECT_LT(runs.memory_bytes(), before / 20);
+  EXPECT_TRUE(runs == same);
+}
+
 TEST(Bitmap, AgreesWithAStdSet) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937 random(seed);
@@ -93,6 +127,7 @@ TEST(Bitmap, AgreesWithAStdSet) {
     };
     Values expected;
     std::ranges::set_intersection(s1, s2, std::back_inserter(expected));
+    EXPECT_EQ(b1.and_count(b2), expected.size()) << "seed " << seed;
     Bitmap both = b1;
     check(both &= b2, expected, "and");
     expected.clear();

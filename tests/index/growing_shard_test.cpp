@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <random>
@@ -64,6 +65,53 @@ TEST(GrowingShard, AReaderSeesTheRowsOfItsVersion) {
   EXPECT_EQ(shard.version_of(1), 6U);
   EXPECT_EQ(shard.version_of(2), std::nullopt);
   EXPECT_THAT(shard.live_slots(), ElementsAre(0, 1));
+  EXPECT_EQ(shard.num_live(), 2U);
+}
+
+TEST(GrowingShard, LiveRowsAreTheNewestOfEachSlot) {
+  GrowingShard shard(2, Distance::kL2);
+  for (Slot slot = 0; slot < 1'500; ++slot) put(shard, slot, 1, {static_cast<float>(slot), 0});
+  put(shard, 700, 2, {1, 2});
+  shard.remove(3, 3);
+  shard.remove(3, 4);
+  const auto rows = shard.live_rows();
+  ASSERT_EQ(rows.size(), 1'499U);
+  EXPECT_EQ(shard.num_live(), 1'499U);
+  EXPECT_EQ(shard.num_rows(), 1'501U);
+  Slot expected = 0;
+  for (const RowRef& row : rows) {
+    if (expected == 3) ++expected;
+    ASSERT_EQ(row.slot, expected++);
+    ASSERT_EQ(row.version, row.slot == 700 ? 2U : 1U);
+    float first;
+    std::memcpy(&first, row.values, sizeof first);
+    ASSERT_EQ(first, row.slot == 700 ? 1 : static_cast<float>(row.slot));
+  }
+}
+
+TEST(GrowingShard, StatsCountWhatTheReadersVersionHolds) {
+  GrowingShard shard(1, Distance::kL2);
+  for (Slot slot = 0; slot < 10; ++slot) put(shard, slot, slot + 1, {1});
+  shard.remove(0, 11);
+  Bitmap allowed;
+  allowed.add_range(4, 20);
+  const std::vector<float> origin = {0};
+  SearchStats stats;
+  ShardQuery query;
+  query.vector = origin;
+  query.allowed = &allowed;
+  query.read_version = 8;  // slots 0 .. 7
+  query.stats = &stats;
+  search(shard, query);
+  EXPECT_EQ(stats.num_rows, 8U);
+  EXPECT_EQ(stats.num_allowed, 4U);
+  EXPECT_EQ(stats.num_scanned, 4U);
+  EXPECT_EQ(stats.num_exact, 1U);
+  EXPECT_EQ(stats.num_approximate, 0U);
+  query.read_version = 20;
+  search(shard, query);  // is added
+  EXPECT_EQ(stats.num_rows, 8U + 9U);
+  EXPECT_EQ(stats.num_exact, 2U);
 }
 
 TEST(GrowingShard, OneCommitMayWriteASlotTwiceOrTakeItBack) {

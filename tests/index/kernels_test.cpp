@@ -35,6 +35,12 @@ class Kernels : public testing::TestWithParam<KernelCase> {
     if (!row.empty()) std::memcpy(bytes.data() + shift, row.data(), row.size() * sizeof(float));
     return bytes;
   }
+  /// Ends where its memory ends, `shift` bytes from its start.
+  std::vector<std::byte> random_codes(std::size_t dim, std::size_t shift) {
+    std::vector<std::byte> codes(shift + dim);
+    for (std::byte& code : codes) code = static_cast<std::byte>(random_());
+    return codes;
+  }
   std::vector<float> random_row(std::size_t dim) {
     std::normal_distribution<float> normal;
     std::vector<float> row(dim);
@@ -82,6 +88,111 @@ TEST_P(Kernels, WholeNumbersAreExact) {
   EXPECT_EQ(kernels->inner_product(query.data(), bytes.data() + 1, dim), product);
   EXPECT_EQ(kernels->l2_squared(query.data(), bytes.data() + 1, dim), squares);
   EXPECT_EQ(kernels->l1(query.data(), bytes.data() + 1, dim), absolute);
+}
+
+TEST_P(Kernels, ManyRowsGiveTheBitsOfEachAlone) {
+  const auto& [kernels, dim] = GetParam();
+  const std::vector<float> query = random_row(dim);
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<const std::byte*> rows;
+  for (std::size_t r = 0; r < 19; ++r) {
+    memory.push_back(bytes_of(random_row(dim), r % 4));
+    rows.push_back(memory.back().data() + r % 4);
+  }
+  for (std::size_t num_rows = 0; num_rows <= rows.size(); ++num_rows) {
+    std::vector<float> products(num_rows + 1, -1.0F), squares(num_rows + 1, -1.0F);
+    kernels->inner_products(query.data(), rows.data(), num_rows, dim, products.data());
+    kernels->l2_squares(query.data(), rows.data(), num_rows, dim, squares.data());
+    for (std::size_t r = 0; r < num_rows; ++r) {
+      EXPECT_EQ(products[r], kernels->inner_product(query.data(), rows[r], dim));
+      EXPECT_EQ(squares[r], kernels->l2_squared(query.data(), rows[r], dim));
+    }
+    EXPECT_EQ(products[num_rows], -1.0F);
+    EXPECT_EQ(squares[num_rows], -1.0F);
+  }
+}
+
+TEST_P(Kernels, ScalarQuantizerCodesAgreeWithDoublePrecision) {
+  const auto& [kernels, dim] = GetParam();
+  const std::vector<float> query = random_row(dim), scale = random_row(dim);
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<const std::byte*> codes;
+  for (std::size_t r = 0; r < 5; ++r) {
+    memory.push_back(random_codes(dim, r));
+    codes.push_back(memory.back().data() + r);
+  }
+  std::vector<float> products(codes.size()), squares(codes.size());
+  kernels->sq8_products(query.data(), codes.data(), codes.size(), dim, products.data());
+  kernels->sq8_squares(query.data(), scale.data(), codes.data(), codes.size(), dim, squares.data());
+  for (std::size_t r = 0; r < codes.size(); ++r) {
+    double product = 0, square = 0, magnitude = 0, rounding = 0;
+    for (std::size_t i = 0; i < dim; ++i) {
+      const auto code = std::to_integer<int>(codes[r][i]);
+      product += double{query[i]} * code;
+      magnitude += std::abs(double{query[i]} * code);
+      const double difference = double{query[i]} - double{scale[i]} * code;
+      square += difference * difference;
+      rounding += std::abs(difference) * std::abs(double{scale[i]} * code);
+    }
+    EXPECT_NEAR(products[r], product, 1e-6 * magnitude);
+    EXPECT_NEAR(squares[r], square, 1e-6 * (square + rounding));
+    float alone = 0;
+    kernels->sq8_products(query.data(), &codes[r], 1, dim, &alone);
+    EXPECT_EQ(alone, products[r]);
+    kernels->sq8_squares(query.data(), scale.data(), &codes[r], 1, dim, &alone);
+    EXPECT_EQ(alone, squares[r]);
+  }
+}
+
+TEST_P(Kernels, TablesOfAProductQuantizerAgreeWithDoublePrecision) {
+  const auto& [kernels, num_parts] = GetParam();
+  if (num_parts > 65) return;  // 256 words a part.
+  for (const std::size_t part_dim : {1, 2, 3, 8, 16}) {
+    const std::vector<float> query = random_row(num_parts * part_dim);
+    const std::vector<float> codebooks = random_row(num_parts * part_dim * 256);
+    std::vector<float> products(num_parts * 256 + 1, -1.0F), squares = products;
+    kernels->product_table(query.data(), codebooks.data(), num_parts, part_dim, products.data());
+    kernels->square_table(query.data(), codebooks.data(), num_parts, part_dim, squares.data());
+    for (std::size_t at = 0; at < num_parts * 256; ++at) {
+      double product = 0, square = 0, magnitude = 0;
+      for (std::size_t i = 0; i < part_dim; ++i) {
+        const double q = query[at / 256 * part_dim + i];
+        const double x = codebooks[(at / 256 * part_dim + i) * 256 + at % 256];
+        product += q * x;
+        magnitude += std::abs(q * x);
+        square += (q - x) * (q - x);
+      }
+      ASSERT_NEAR(products[at], product, 1e-6 * magnitude);
+      ASSERT_NEAR(squares[at], square, 1e-6 * square);
+    }
+    EXPECT_EQ(products.back(), -1.0F);
+    EXPECT_EQ(squares.back(), -1.0F);
+  }
+}
+
+TEST_P(Kernels, TableSumsAgreeWithDoublePrecision) {
+  const auto& [kernels, num_parts] = GetParam();
+  const std::vector<float> table = random_row(num_parts * 256);
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<const std::byte*> codes;
+  for (std::size_t r = 0; r < 9; ++r) {
+    memory.push_back(random_codes(num_parts, r % 3));
+    codes.push_back(memory.back().data() + r % 3);
+  }
+  std::vector<float> sums(codes.size());
+  kernels->table_sums(table.data(), codes.data(), codes.size(), num_parts, sums.data());
+  for (std::size_t r = 0; r < codes.size(); ++r) {
+    double sum = 0, magnitude = 0;
+    for (std::size_t m = 0; m < num_parts; ++m) {
+      const double entry = table[m * 256 + std::to_integer<std::size_t>(codes[r][m])];
+      sum += entry;
+      magnitude += std::abs(entry);
+    }
+    EXPECT_NEAR(sums[r], sum, 1e-6 * magnitude);
+    float alone = 0;
+    kernels->table_sums(table.data(), &codes[r], 1, num_parts, &alone);
+    EXPECT_EQ(alone, sums[r]);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, Kernels, testing::ValuesIn(kernel_cases()), [](const auto& test) {

@@ -75,10 +75,10 @@ class LocalStoreTest : public testing::Test {
     ASSERT_TRUE(opened) << opened.error().message;
     folder_ = *std::move(opened);
   }
-  void reopen() {
+  void reopen(const StoreOptions& options = {}) {
     store_.reset();
     folder_.reset();
-    open();
+    open(options);
     auto opened = folder_->open_collection("c");
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = *opened;
@@ -89,11 +89,12 @@ class LocalStoreTest : public testing::Test {
     EXPECT_TRUE(written) << written.error().message;
     return written ? *written : WriteSummary{};
   }
-  std::vector<ScoredPoint> search(const SearchRequest& request) {
-    auto hits = store_->search(request, Deadline::never());
-    EXPECT_TRUE(hits) << hits.error().message;
-    return hits ? *hits : std::vector<ScoredPoint>{};
+  SearchAnswer ask(const SearchRequest& request) {
+    auto answer = store_->search(request, Deadline::never());
+    EXPECT_TRUE(answer) << answer.error().message;
+    return answer ? *std::move(answer) : SearchAnswer{};
   }
+  std::vector<ScoredPoint> search(const SearchRequest& request) { return ask(request).hits; }
   std::optional<StoredPoint> get(const PointId& id, GetOptions options = {true, true}) {
     auto points = store_->get({&id, 1}, options);
     EXPECT_TRUE(points) << points.error().message;

@@ -1,6 +1,7 @@
 // Readers in another process than the writer's, and on media that cannot be written.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -86,6 +87,38 @@ TEST_F(LocalStoreReaders, SeeWholeCommitsWhileTheWriterWritesFlushesAndCompacts)
     }
   });
   check_states(std::chrono::seconds(4));
+  writer.send(SIGKILL);
+  drain.join();
+}
+
+TEST_F(LocalStoreReaders, SeeEveryPointOnceWhileTheWriterSealsAndMerges) {
+  ChildProcess writer({kProcess, "load", data(), std::to_string(kDim)});
+  ASSERT_EQ(writer.read_line(), "1");
+  std::thread drain([&] {
+    while (!writer.read_line().empty()) {
+    }
+  });
+  std::uint64_t last = 0, num_states = 0, num_with_shards = 0;
+  auto reader = open_reader();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+  while (reader != nullptr && (std::chrono::steady_clock::now() < end || num_states < 20)) {
+    const auto caught_up = reader->catch_up();
+    EXPECT_TRUE(caught_up) << caught_up.error().message;
+    const std::string difference = script::load_difference(*reader, kDim);
+    EXPECT_EQ(difference, "");
+    const std::uint64_t step = script::load_step(*reader).value();
+    EXPECT_GE(step, last);
+    num_states += step > last ? 1 : 0;
+    last = step;
+    const auto info = reader->info().value();
+    const bool has_sealed =
+        std::any_of(info.shards.begin(), info.shards.end(),
+                    [](const ShardInfo& shard) { return shard.type != "growing"; });
+    num_with_shards += has_sealed ? 1 : 0;
+    if (!caught_up || !difference.empty()) break;
+    if (num_states % 8 == 7) reader = open_reader();
+  }
+  EXPECT_GT(num_with_shards, 0U);
   writer.send(SIGKILL);
   drain.join();
 }

@@ -77,6 +77,37 @@ TEST_F(LocalStoreSurvival, EveryAcknowledgedWriteAndNoHalfOfOneAfterKills) {
   }
 }
 
+TEST_F(LocalStoreSurvival, KillsWhileShardsAreBuiltCostNothingThatWasAcknowledged) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  std::uint64_t last = 0;
+  for (int round = 0; round < 24; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    {
+      ChildProcess writer({kProcess, "load", data(), std::to_string(kDim)});
+      ASSERT_EQ(writer.read_line(), std::to_string(last + 1));
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 150'000));
+      writer.send(SIGKILL);
+      ++last;
+      for (std::string line = writer.read_line(); !line.empty(); line = writer.read_line())
+        last = std::stoull(line);
+      ASSERT_EQ(writer.wait(), -SIGKILL);
+    }
+    const auto store = open_store(round % 4 == 3 ? Access::kRead : Access::kWrite);
+    ASSERT_NE(store, nullptr);
+    const std::uint64_t step = script::load_step(*store).value();
+    ASSERT_GE(step, last) << "an acknowledged write is gone";
+    ASSERT_LE(step, last + 1);
+    ASSERT_EQ(script::load_difference(*store, kDim), "");
+    const auto damage = folder_->verify_collection("c", Deadline::never());
+    ASSERT_TRUE(damage) << damage.error().message;
+    ASSERT_EQ(testing::PrintToString(*damage), "{}");
+    last = step;
+    folder_.reset();
+  }
+}
+
 TEST_F(LocalStoreSurvival, AFullDiskIsSaidAndWritingGoesOnWhenThereIsRoom) {
   const std::string disk = (dir_ / "disk").string();
   std::filesystem::create_directory(disk);
@@ -118,13 +149,13 @@ TEST_F(LocalStoreSurvival, AFullDiskIsSaidAndWritingGoesOnWhenThereIsRoom) {
     EXPECT_THAT(failure->message, HasSubstr(disk));
     // Reading goes on.
     EXPECT_EQ(store->count().value(), num_written);
-    EXPECT_EQ(store->search(near({1, 0}, 5), Deadline::never())->size(), 5U);
+    EXPECT_EQ(store->search(near({1, 0}, 5), Deadline::never())->hits.size(), 5U);
 
     std::filesystem::remove(disk + "/filler");
     const auto again = write_one(num_written);
     ASSERT_TRUE(again) << again.error().message;
     EXPECT_EQ(store->count().value(), num_written + 1);
-    EXPECT_EQ(store->search(near({1, 0}, 1000), Deadline::never())->size(), num_written + 1);
+    EXPECT_EQ(store->search(near({1, 0}, 1000), Deadline::never())->hits.size(), num_written + 1);
     ASSERT_TRUE(store->flush());
     const auto points = store->scroll(std::nullopt, 1000, {true, true}).value();
     EXPECT_EQ(points.size(), num_written + 1);
@@ -135,7 +166,8 @@ TEST_F(LocalStoreSurvival, AFullDiskIsSaidAndWritingGoesOnWhenThereIsRoom) {
     auto reopened = folder->open_collection("c");
     ASSERT_TRUE(reopened) << reopened.error().message;
     EXPECT_EQ((*reopened)->count().value(), num_written + 1);
-    EXPECT_EQ((*reopened)->search(near({1, 0}, 1000), Deadline::never())->size(), num_written + 1);
+    EXPECT_EQ((*reopened)->search(near({1, 0}, 1000), Deadline::never())->hits.size(),
+              num_written + 1);
   }
 }
 

@@ -30,20 +30,21 @@ TEST_F(LocalStoreThreads, APointThatIsUpdatedIsFoundExactlyOnceByEverySearch) {
     searchers.emplace_back([&] {
       std::int64_t last = 0;
       while (!done) {
-        const auto hits = store_->search(near({1, 1}), Deadline::never());
-        ASSERT_TRUE(hits) << hits.error().message;
-        ASSERT_EQ(hits->size(), 2U);
+        const auto answer = store_->search(near({1, 1}), Deadline::never());
+        ASSERT_TRUE(answer) << answer.error().message;
+        const std::vector<ScoredPoint>& hits = answer->hits;
+        ASSERT_EQ(hits.size(), 2U);
         std::set<std::string> ids;
-        for (const ScoredPoint& hit : *hits) ids.insert(hit.id.to_string());
+        for (const ScoredPoint& hit : hits) ids.insert(hit.id.to_string());
         ASSERT_EQ(ids.size(), 2U);
         // Both were written by one commit, and the row agrees with the payload of that commit.
-        ASSERT_EQ((*hits)[0].payload, (*hits)[1].payload);
-        const auto n = (*hits)[0].payload["n"].get<std::int64_t>();
+        ASSERT_EQ(hits[0].payload, hits[1].payload);
+        const auto n = hits[0].payload["n"].get<std::int64_t>();
         ASSERT_GE(n, last);
         last = n;
         if (n > 0) {
           const float expected = n % 2 == 0 ? 1.0F : std::sqrt(0.5F);
-          ASSERT_FLOAT_EQ((*hits)[0].score, expected) << n;
+          ASSERT_FLOAT_EQ(hits[0].score, expected) << n;
         }
         ++num_searches;
       }
@@ -64,11 +65,12 @@ TEST_F(LocalStoreThreads, APointThatComesAndGoesIsFoundOnceOrNotAtAll) {
   std::atomic<bool> done{false};
   std::thread searcher([&] {
     while (!done) {
-      const auto hits = store_->search(near({1, 1}), Deadline::never());
-      ASSERT_TRUE(hits) << hits.error().message;
-      ASSERT_LE(hits->size(), 1U);
-      if (!hits->empty()) {
-        ASSERT_TRUE((*hits)[0].payload.contains("n"));
+      const auto answer = store_->search(near({1, 1}), Deadline::never());
+      ASSERT_TRUE(answer) << answer.error().message;
+      const std::vector<ScoredPoint>& hits = answer->hits;
+      ASSERT_LE(hits.size(), 1U);
+      if (!hits.empty()) {
+        ASSERT_TRUE(hits[0].payload.contains("n"));
       }
     }
   });
@@ -127,12 +129,12 @@ TEST_F(LocalStoreThreads, DeletingACollectionWaitsForItsReaders) {
   std::atomic<bool> done{false};
   std::thread searcher([&] {
     while (!done) {
-      const auto hits = store_->search(near({1, 1}, 200), Deadline::never());
-      if (!hits) {
-        ASSERT_EQ(hits.error().code, StatusCode::kNotFound) << hits.error().message;
+      const auto answer = store_->search(near({1, 1}, 200), Deadline::never());
+      if (!answer) {
+        ASSERT_EQ(answer.error().code, StatusCode::kNotFound) << answer.error().message;
         continue;
       }
-      ASSERT_EQ(hits->size(), 200U);
+      ASSERT_EQ(answer->hits.size(), 200U);
     }
   });
   ASSERT_TRUE(folder_->delete_collection("c").value());
@@ -164,7 +166,7 @@ TEST_F(LocalStoreThreads, ALargeScanIsSharedWithThePoolAndGivesTheSameAnswer) {
   // The same from inside a worker, which cannot wait for the pool.
   auto inside = pool_.submit(Priority::kRerank,
                              [&] { return store_->search(near(query, 11), Deadline::never()); });
-  EXPECT_EQ(ids_of(inside.get().value()), ids_of(hits));
+  EXPECT_EQ(ids_of(inside.get().value().hits), ids_of(hits));
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 // A process of its own for the tests of locks, crashes and readers beside a writer.
 //   store_process write DIR sync|interval DIM MEMTABLE_BYTES [COMMITS]
 //       continues the script of store_script.h; prints each commit's number once acknowledged
+//   store_process load DIR DIM [STEPS]
+//       continues the second script, with shards that are sealed, trained and rebuilt all the time
 //   store_process hold DIR      holds the writer's lock until its input ends
 //   store_process check DIR DIM reads the collection as another process and compares
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -49,6 +52,43 @@ int write_script(const std::string& folder, bool sync, std::size_t dim,
   return 0;
 }
 
+int load_script(const std::string& folder, std::size_t dim, std::uint64_t num_steps,
+                ComputePool& pool) {
+  StoreOptions options;
+  options.durability = Durability::kInterval;
+  options.sync_interval_ms = 20;
+  options.memtable_bytes = 1'000'000;
+  options.sealing.full_rows = 100;
+  options.sealing.small_rows = 20;
+  options.sealing.idle = std::chrono::milliseconds(1);
+  auto data = DataFolder::open(folder, Access::kWrite, options, pool);
+  if (!data) return fail(data.error().message);
+  auto store = (*data)->open_collection("c");
+  if (!store) {
+    CollectionConfig config;
+    config.vectors[""] = {dim, Metric::kCosine, {}};
+    config.vectors[""].index = "IVF4,Flat";
+    store = (*data)->create_collection("c", config);
+    if (!store) return fail(store.error().message);
+    const auto made = (*store)->create_payload_index("even", FieldType::kBool);
+    if (!made) return fail(made.error().message);
+  }
+  const auto done = script::load_step(**store);
+  if (!done) return fail(done.error().message);
+  for (std::uint64_t step = *done + 1; num_steps == 0 || step <= *done + num_steps; ++step) {
+    const auto written = (*store)->write(script::load_ops(step, dim));
+    if (!written) return fail(written.error().message);
+    const std::string line = std::to_string(step) + "\n";
+    if (write(STDOUT_FILENO, line.data(), line.size()) < 0) return 0;
+    if (step % 40 != 0) continue;
+    OptimizeOptions force;
+    force.force = true;
+    const auto optimised = (*store)->optimize(force, Deadline::never());
+    if (!optimised) return fail(optimised.error().message);
+  }
+  return 0;
+}
+
 int hold(const std::string& folder, ComputePool& pool) {
   StoreOptions options;
   options.owner = "store_process hold";
@@ -80,10 +120,14 @@ int run(int argc, char** argv) {
                         std::strtoull(argv[4], nullptr, 10), std::strtoull(argv[5], nullptr, 10),
                         argc > 6 ? std::strtoull(argv[6], nullptr, 10) : 0, pool);
   }
+  if (mode == "load" && argc >= 4) {
+    return load_script(argv[2], std::strtoull(argv[3], nullptr, 10),
+                       argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 0, pool);
+  }
   if (mode == "hold") return hold(argv[2], pool);
   if (mode == "check" && argc == 4)
     return check(argv[2], std::strtoull(argv[3], nullptr, 10), pool);
-  return fail("usage: store_process write|hold|check DIR ...");
+  return fail("usage: store_process write|load|hold|check DIR ...");
 }
 
 }  // namespace

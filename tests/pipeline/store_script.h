@@ -2,8 +2,10 @@
 // writes, and what is there after it.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +35,12 @@ inline std::vector<float> vector_of(std::uint64_t commit, std::size_t dim) {
     value = static_cast<float>(state >> 40) / 16777216.0F - 0.5F;
   }
   return values;
+}
+
+inline double norm_of(const std::vector<float>& values) {
+  double squares = 0;
+  for (const float value : values) squares += double{value} * double{value};
+  return std::sqrt(squares);
 }
 
 /// What the commit of this number writes: two points of one vector and a source, or their end.
@@ -92,10 +100,10 @@ inline std::string difference(const CollectionStore& store, std::size_t dim) {
   SearchRequest request;
   request.vector = vector_of(1, dim);
   request.top_k = 1000;
-  const auto hits = store.search(request, Deadline::never());
-  if (!hits) return at + "search: " + hits.error().message;
+  const auto answer = store.search(request, Deadline::never());
+  if (!answer) return at + "search: " + answer.error().message;
   std::map<std::uint64_t, Json> found;
-  for (const ScoredPoint& hit : *hits) {
+  for (const ScoredPoint& hit : answer->hits) {
     if (!found.emplace(hit.id.number(), hit.payload).second)
       return at + "a search finds point " + hit.id.to_string() + " twice";
   }
@@ -120,6 +128,105 @@ inline std::string difference(const CollectionStore& store, std::size_t dim) {
   }
   if (found.size() != points->size())
     return at + "a search finds " + std::to_string(found.size()) + " points";
+  return {};
+}
+
+// --- a second script, whose commits are not all its own (shards are sealed meanwhile) ------------
+// Step n writes or deletes 20 points, and how far the script is.
+
+inline constexpr std::uint64_t kNumLoadIds = 500;
+inline constexpr std::uint64_t kLoadBatch = 20;
+inline constexpr const char* kStepUri = "script:step";
+
+inline bool is_delete_step(std::uint64_t step) { return step % 4 == 3; }
+inline std::uint64_t load_id(std::uint64_t step, std::uint64_t i) {
+  return (step * (is_delete_step(step) ? 13 : kLoadBatch) + i) % kNumLoadIds;
+}
+
+inline std::vector<WriteOp> load_ops(std::uint64_t step, std::size_t dim) {
+  std::vector<WriteOp> ops;
+  for (std::uint64_t i = 0; i < kLoadBatch; ++i) {
+    const PointId id(load_id(step, i));
+    if (is_delete_step(step)) {
+      ops.emplace_back(DeletePoint{id});
+      continue;
+    }
+    UpsertPoint upsert;
+    upsert.id = id;
+    upsert.vectors.push_back({"", vector_of(step * 100 + i, dim)});
+    upsert.payload = {{"step", step}, {"even", step % 2 == 0}};
+    ops.emplace_back(std::move(upsert));
+  }
+  SourceRecord source;
+  source.uri = kStepUri;
+  source.size = step;
+  source.skip_reason = "script";
+  ops.emplace_back(PutSource{std::move(source)});
+  return ops;
+}
+
+/// How far the script is in `store`; 0 at first.
+inline Result<std::uint64_t> load_step(const CollectionStore& store) {
+  SIGHTLINE_TRY(const auto source, store.find_source(kStepUri));
+  return source ? source->size : std::uint64_t{0};
+}
+
+/// Id -> step that wrote it.
+inline std::map<std::uint64_t, std::uint64_t> loaded_after(std::uint64_t num_steps) {
+  std::map<std::uint64_t, std::uint64_t> state;
+  for (std::uint64_t step = 1; step <= num_steps; ++step) {
+    for (std::uint64_t i = 0; i < kLoadBatch; ++i) {
+      if (is_delete_step(step)) {
+        state.erase(load_id(step, i));
+      } else {
+        state[load_id(step, i)] = step;
+      }
+    }
+  }
+  return state;
+}
+
+/// Empty if `store`, which does not change meanwhile, holds exactly what its step says.
+inline std::string load_difference(const CollectionStore& store, std::size_t dim) {
+  const auto step = load_step(store);
+  if (!step) return step.error().message;
+  const auto expected = loaded_after(*step);
+  const std::string at = "at step " + std::to_string(*step) + ": ";
+  SearchRequest request;
+  request.vector = vector_of(1, dim);
+  request.top_k = 1000;
+  request.exact = true;
+  const auto answer = store.search(request, Deadline::never());
+  if (!answer) return at + "search: " + answer.error().message;
+  std::map<std::uint64_t, std::uint64_t> found;
+  for (const ScoredPoint& hit : answer->hits) {
+    if (!found.emplace(hit.id.number(), hit.payload.value("step", std::uint64_t{0})).second)
+      return at + "a search finds point " + hit.id.to_string() + " twice";
+  }
+  if (found != expected) {
+    return at + "a search finds " + std::to_string(found.size()) + " points, not the " +
+           std::to_string(expected.size()) + " there are, or others";
+  }
+  std::uint64_t num_even = 0;
+  for (const auto& [id, written] : expected) num_even += written % 2 == 0 ? 1 : 0;
+  auto filter = std::make_shared<Filter>();
+  filter->must.push_back(FieldCondition{FieldPath::parse("even").value(), MatchValue{true}});
+  const auto count = store.count(filter);
+  if (!count) return at + "count: " + count.error().message;
+  if (*count != num_even) return at + std::to_string(*count) + " points are even";
+  // The vectors that are found are those that are stored.
+  const auto points = store.scroll(std::nullopt, 1000, {false, true});
+  if (!points) return at + "scroll: " + points.error().message;
+  std::map<PointId, float> scores;
+  for (const ScoredPoint& hit : answer->hits) scores[hit.id] = hit.score;
+  const double length = norm_of(request.vector);
+  for (const StoredPoint& point : *points) {
+    double score = 0;
+    for (std::size_t i = 0; i < dim; ++i)
+      score += double{point.vectors[0].values[i]} * double{request.vector[i]};
+    if (std::abs(score / length - double{scores[point.id]}) > 1e-4)
+      return at + "point " + point.id.to_string() + " is found with another vector";
+  }
   return {};
 }
 

@@ -79,8 +79,8 @@ TEST_F(CollectionDbTest, ANewerFormatIsRefusedAndNamed) {
   for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
     EXPECT_EQ(error_of(mode).code, StatusCode::kFailedPrecondition);
     EXPECT_THAT(error_of(mode).message,
-                AllOf(HasSubstr(folder().string() + " has format 2"),
-                      HasSubstr("this program reads up to 1"), HasSubstr("use a newer one")));
+                AllOf(HasSubstr(folder().string() + " has format 3"),
+                      HasSubstr("this program reads up to 2"), HasSubstr("use a newer one")));
   }
 }
 
@@ -118,13 +118,13 @@ TEST_F(CollectionDbTest, AGroupIsOneBatchOfNumberedCommitsAndTellsItsEffects) {
   EXPECT_EQ(writer->add(third)->num_updated, 1U);
   EXPECT_EQ((*db->snapshot())->counters().commit, 0U);
   const auto effects = writer->commit(Sync::kYes).value();
-  ASSERT_EQ(effects.size(), 3U);
+  ASSERT_EQ(effects.size(), 6U);  // A row and a payload each.
   EXPECT_EQ(effects[0].slot, 0U);
   EXPECT_EQ(effects[0].version, 1U);
-  EXPECT_EQ(effects[1].slot, 1U);
-  EXPECT_EQ(effects[2].slot, 0U);
-  EXPECT_EQ(effects[2].version, 3U);
-  EXPECT_THAT(effects[2].values, ElementsAre(5, 6));
+  EXPECT_EQ(effects[2].slot, 1U);
+  EXPECT_EQ(effects[4].slot, 0U);
+  EXPECT_EQ(effects[4].version, 3U);
+  EXPECT_THAT(effects[4].values, ElementsAre(5, 6));
 
   const auto snapshot = db->snapshot().value();
   EXPECT_EQ(snapshot->counters().commit, 3U);
@@ -200,6 +200,34 @@ TEST_F(CollectionDbTest, VectorsAreVisitedBySlotAndAMissingOneIsSaid) {
   }));
   EXPECT_THAT(found, ElementsAre(0, 1, 2, 5, 9));
   EXPECT_THAT(missing, ElementsAre(12));
+}
+
+TEST_F(CollectionDbTest, ACheckpointIsACollectionOfItsOwn) {
+  create();
+  const auto copy = dir_ / "copy";
+  {
+    const auto db = open();
+    auto writer = CollectionWriter::create(*db).value();
+    auto first = upsert(1, {1, 2});
+    ASSERT_TRUE(writer->add(first));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+    ASSERT_TRUE(db->checkpoint(copy));
+    EXPECT_EQ(db->checkpoint(copy).error().code, StatusCode::kAlreadyExists);
+    auto second = upsert(2, {3, 4});
+    ASSERT_TRUE(writer->add(second));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+  }
+  EXPECT_EQ(open(OpenMode::kRead)->checkpoint(dir_ / "other").error().code,
+            StatusCode::kFailedPrecondition);
+  for (const OpenMode mode : {OpenMode::kRead, OpenMode::kWrite}) {
+    const auto db = CollectionDb::open(copy, mode, budget_).value();
+    const auto at = db->snapshot().value();
+    EXPECT_EQ(at->counters().num_points, 1U);
+    EXPECT_THAT(db->vector(*at, "", 0).value()->values, ElementsAre(1, 2));
+    EXPECT_THAT(db->verify(*at).value(), IsEmpty());
+  }
+  const auto db = open();
+  EXPECT_EQ((*db->snapshot())->counters().num_points, 2U);
 }
 
 TEST_F(CollectionDbTest, TheCatalogKnowsWhatIsThereAndWhatIsNotWhole) {

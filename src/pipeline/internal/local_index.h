@@ -1,96 +1,181 @@
-// pipeline/internal/local_index.h: what a LocalStore keeps in memory of its database: the shards of
-// each vector name, and which point lives in a slot. All of it is derived and can be built anew.
+// pipeline/internal/local_index.h: what a LocalStore keeps of its database: the shards of each
+// vector name, the payload indexes, which slots are taken and by whom. All of it is derived and can
+// be built anew.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/indexed_value.h"
+#include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
 #include "index/growing_shard.h"
+#include "index/payload_index.h"
+#include "index/sealed_shard.h"
 #include "index/shard.h"
 #include "pipeline/collection_store.h"
+#include "pipeline/data_folder.h"
+#include "pipeline/internal/live_slots.h"
+#include "pipeline/internal/shard_policy.h"
+#include "pipeline/internal/slot_ids.h"
 #include "storage/collection_db.h"
 #include "storage/collection_writer.h"
 
 namespace sightline::pipeline {
 
-/// Slot -> PointId, 17 bytes each. A slot never changes its point, so what was set stays.
-/// Thread-safety: set() by one thread; get() and before() by any, of slots that were set before the
-/// version they are visible at was published.
-class SlotIds final : public index::SlotOrder {
- public:
-  SlotIds() = default;
-  ~SlotIds() override;
-  SlotIds(const SlotIds&) = delete;
-  SlotIds& operator=(const SlotIds&) = delete;
+/// Whether `name` can be that of a sealed shard's folder: "000001".
+bool is_shard_folder(std::string_view name);
 
-  /// Does nothing for a slot that is set.
-  void set(index::Slot slot, const PointId& id);
-  bool contains(index::Slot slot) const;
-  PointId get(index::Slot slot) const;
-  /// By PointId.
-  bool before(index::Slot a, index::Slot b) const override;
-  std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
+/// The shards of one vector name at one moment. No slot has a live row in two of them.
+struct ShardSet {
+  std::vector<std::shared_ptr<index::SealedShard>> sealed;
+  std::vector<std::shared_ptr<index::GrowingShard>> full;  ///< Take no more; wait to be sealed.
+  std::shared_ptr<index::GrowingShard> growing;
+  index::ShardList all;  ///< What a search asks.
+};
+using ShardTable = std::map<std::string, ShardSet, std::less<>>;
 
- private:
-  enum class Kind : std::uint8_t { kNone, kNumber, kUuid };  // in the order of PointId
-  static constexpr std::size_t kPageSlots = 4096;
-  static constexpr std::size_t kBookPages = 1024;
-  static constexpr std::size_t kNumBooks = 1024;
-  struct Page {
-    std::array<Uuid, kPageSlots> bytes;  // a number: 8 bytes, big-endian
-    std::array<Kind, kPageSlots> kinds{};
-  };
-  struct Book {
-    std::array<std::atomic<Page*>, kBookPages> pages{};
-  };
-  const Page* find_page(index::Slot slot) const;
-
-  std::array<std::atomic<Book*>, kNumBooks> books_{};
-  std::atomic<std::uint64_t> memory_bytes_{sizeof(*this)};
+/// A LocalIndex at one moment. Thread-safety: immutable.
+struct IndexView {
+  std::shared_ptr<const ShardTable> shards;
+  index::PayloadIndexView payload;
+  std::map<std::string, FieldType> payload_types;
+  LiveSlots::View points;
+  std::map<std::string, LiveSlots::View, std::less<>> with_vector;
 };
 
-/// Shards by vector name at one moment.
-using ShardTable = std::map<std::string, index::ShardList, std::less<>>;
+/// A shard that is being built from the rows of others.
+struct ShardBuild {
+  std::string vector_name;
+  std::size_t dim = 0;
+  index::Distance distance = index::Distance::kInnerProduct;
+  index::ShardSpec spec;
+  std::string folder;  ///< Name of the new one.
+  index::ShardList inputs;
+  std::vector<std::vector<index::RowRef>> rows;  ///< Of each input, ascending by slot.
+  std::uint64_t load_number = 0;                 ///< LocalIndex::load()s until it began.
+};
 
-/// Thread-safety: load() and apply() by one thread at a time; the rest by any.
+/// Thread-safety: one thread at a time (the committer), but for ids() and memory_bytes().
 class LocalIndex {
  public:
-  LocalIndex(std::string collection_name, const CollectionConfig& config);
+  /// `folder`: where the sealed shards are.
+  LocalIndex(std::string collection_name, std::filesystem::path folder,
+             const CollectionConfig& config, const SealingOptions& options);
 
-  /// Brings shards and ids to the state of `db` at `at`: on opening all rows, later the difference.
-  /// A row that is damaged is left out and named in a warning.
+  enum class Loaded {
+    kYes,
+    kIncomplete,  ///< A reader has seen only a part of the writer's newest commits.
+    kUnusable,    ///< A listed shard cannot be opened.
+  };
+  /// Brings everything to the state of `db` at `at`: on opening all rows, later the difference.
+  /// Shards that are open stay open. A row that is damaged is left out and named in a warning.
+  /// Unless kYes is returned nothing was changed.
   ///
-  /// returns  false if `slots` does not add up to what `meta` says (a reader that has seen only
-  ///          part of the writer's newest commits): nothing was changed then.
-  Result<bool> load(const storage::CollectionDb& db, const storage::CollectionSnapshot& at);
+  /// do_without  a shard that cannot be opened is named in a warning, and its rows are read from
+  ///             `vectors`.
+  Result<Loaded> load(const storage::CollectionDb& db, const storage::CollectionSnapshot& at,
+                      bool do_without);
   /// What a commit did, in order.
   void apply(std::span<const storage::RowEffect> effects);
 
-  std::shared_ptr<const ShardTable> shards() const { return shards_; }
+  /// After storage has filled or dropped the index of a payload field.
+  Result<void> add_payload_index(const storage::CollectionDb& db,
+                                 const storage::CollectionSnapshot& at, std::string_view field,
+                                 FieldType type);
+  void drop_payload_index(std::string_view field);
+
+  IndexView view() const;
   const SlotIds& ids() const { return ids_; }
   std::uint64_t memory_bytes() const;
+
+  // --- sealed shards (writer) ---
+
+  /// What `plan_...()` of shard_policy.h take.
+  ShardsState state(std::string_view vector_name, const VectorConfig& config,
+                    std::uint64_t memory_bytes) const;
+  bool has_full_shards() const;
+  /// Chooses what `plan` names and remembers from here on which of its rows end. One build at a
+  /// time.
+  ShardBuild begin_build(std::string_view vector_name, const BuildPlan& plan);
+  /// False: the shards were loaded anew meanwhile.
+  bool is_valid(const ShardBuild& build) const { return build.load_number == load_number_; }
+  /// The list of shards (CollectionDb::shards()) once `fresh` (null: none) is in their place.
+  Json list_after(const ShardBuild& build, const index::SealedShard* fresh) const;
+  /// Puts `fresh` in their place; its rows that have ended since end there as of `version`.
+  void finish_build(const ShardBuild& build, std::shared_ptr<index::SealedShard> fresh,
+                    index::Version version);
+  void end_build();
+
+  /// The list as it should be. It differs from the stored one if `lost_shards()`.
+  Json list() const;
+  bool lost_shards() const { return lost_shards_; }
+  void forget_lost_shards() { lost_shards_ = false; }
+  /// Names of the folders in use.
+  std::set<std::string> folders() const;
+  /// Numbers of new folders begin behind those of `names`.
+  void skip_folders(const std::set<std::string>& names);
 
  private:
   struct WantedRow {
     index::Slot slot = 0;
     index::Version version = 0;
   };
+  /// One vector name.
+  struct Rows {
+    std::size_t dim = 0;
+    index::Distance distance = index::Distance::kInnerProduct;
+    ShardSet shards;
+    LiveSlots slots;  // that have a row
+  };
+  using OpenShards = std::map<std::string, std::vector<std::shared_ptr<index::SealedShard>>>;
+  struct Contents;  // of `slots`
+
+  Result<bool> open_shards(const Json& list, bool do_without, OpenShards& opened);
+  std::shared_ptr<index::SealedShard> find_open(const Rows& rows, const std::string& folder) const;
+  Result<bool> read_slots(const storage::CollectionDb& db, const storage::CollectionSnapshot& at,
+                          Contents& contents) const;
+  void compare(Rows& rows, std::vector<WantedRow>& wanted, index::Version version);
   Result<void> load_rows(const storage::CollectionDb& db, const storage::CollectionSnapshot& at,
                          const std::string& vector_name, std::span<const WantedRow> wanted);
+  Result<void> load_payload_indexes(const storage::CollectionDb& db,
+                                    const storage::CollectionSnapshot& at,
+                                    const Contents& contents);
+  void put_row(Rows& rows, index::Slot slot, index::Version version, std::span<const float> values);
+  void end_row(Rows& rows, index::Slot slot, index::Version version);
+  void roll(Rows& rows);
+  void publish_table();
 
   const std::string collection_name_;
-  std::map<std::string, std::shared_ptr<index::GrowingShard>, std::less<>> growing_;
-  std::shared_ptr<const ShardTable> shards_;
+  const std::filesystem::path folder_;
+  const SealingOptions options_;
+  std::map<std::string, Rows, std::less<>> names_;
+  std::shared_ptr<const ShardTable> table_;
   SlotIds ids_;
+  LiveSlots points_;
+  index::PayloadIndex payload_;
+  std::map<std::string, FieldType> payload_types_;
+  std::atomic<std::uint64_t> payload_bytes_{0};
+  // Slot -> version of the point when its payload was indexed; a reader's, to find what changed.
+  std::vector<index::Version> indexed_versions_;
+
+  std::uint64_t next_folder_ = 1;
+  std::uint64_t load_number_ = 0;
+  bool lost_shards_ = false;
+  // Of the build that runs: slots whose row has ended or was replaced since it began.
+  std::optional<std::string> building_;
+  std::vector<index::Slot> ended_;
 };
 
 }  // namespace sightline::pipeline

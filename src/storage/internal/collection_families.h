@@ -29,11 +29,21 @@ inline std::vector<ColumnFamily> collection_families() {
 
 inline constexpr std::string_view kFormatKey = "format";
 inline constexpr std::string_view kConfigKey = "config";
+inline constexpr std::string_view kShardsKey = "shards";
+/// Followed by the field; the value is the type's name.
+inline constexpr std::string_view kPayloadIndexPrefix = "payload_index:";
 inline constexpr std::string_view kCommitKey = "commit";
 inline constexpr std::string_view kNextSlotKey = "next_slot";
 inline constexpr std::string_view kNumPointsKey = "num_points";
 inline constexpr std::string_view kNumSourcesKey = "num_sources";
 inline constexpr std::string_view kSlotsDigestKey = "slots_digest";
+
+/// errors  kCorruption: one is lost or damaged.
+Result<CollectionCounters> read_counters(const RocksDatabase& database,
+                                         const rocksdb::Snapshot* snapshot);
+
+Result<void> put_counters(const RocksDatabase& database, rocksdb::WriteBatchBase& batch,
+                          const CollectionCounters& counters);
 
 /// A snapshot of RocksDB (null for readers, whose state moves in catch_up() alone).
 class RocksSnapshot final : public CollectionSnapshot {

@@ -10,7 +10,9 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/snapshot.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/write_batch_with_index.h>
 #include <rocksdb/version.h>
 #include <rocksdb/write_batch.h>
@@ -23,5 +25,14 @@ inline constexpr unsigned kTableFormatVersion = 5;
 
 /// On by default since 8.2 only; set, so that both versions keep the same shape of levels.
 inline constexpr bool kDynamicLevelBytes = true;
+
+/// Undoes one DisableFileDeletions().
+inline void enable_file_deletions(rocksdb::DB& db) {
+#if ROCKSDB_MAJOR < 9
+  db.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+#else
+  db.EnableFileDeletions().PermitUncheckedError();
+#endif
+}
 
 }  // namespace sightline::storage

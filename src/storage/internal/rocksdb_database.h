@@ -22,6 +22,10 @@ Status to_status(const rocksdb::Status& status, const std::filesystem::path& pat
 struct RocksBudget final : SharedBudget {
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> memtables;
+  /// Tests put one that fails here.
+  std::shared_ptr<rocksdb::Env> env;
+
+  rocksdb::Env* get_env() const { return env ? env.get() : rocksdb::Env::Default(); }
 };
 
 struct ColumnFamily {
@@ -40,6 +44,15 @@ class RocksDatabase {
                                                      OpenMode mode,
                                                      const std::vector<ColumnFamily>& families,
                                                      const std::shared_ptr<SharedBudget>& budget);
+  /// Opens for writing and takes what can be had: damaged tables are left closed, damaged records
+  /// of a log passed over. For a copy that is thrown away.
+  static Result<std::unique_ptr<RocksDatabase>> open_damaged(
+      const std::filesystem::path& path, const std::vector<ColumnFamily>& families,
+      const std::shared_ptr<SharedBudget>& budget);
+  /// Lists the tables anew from what is there (RocksDB's RepairDB). For such a copy as well.
+  static Result<void> rebuild_manifest(const std::filesystem::path& path,
+                                       const std::vector<ColumnFamily>& families,
+                                       const std::shared_ptr<SharedBudget>& budget);
   ~RocksDatabase();
   RocksDatabase(const RocksDatabase&) = delete;
   RocksDatabase& operator=(const RocksDatabase&) = delete;
@@ -50,6 +63,7 @@ class RocksDatabase {
   /// In the order given to open().
   rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return handles_[index + 1]; }
   const std::filesystem::path& path() const { return path_; }
+  rocksdb::Env* env() const { return static_cast<const RocksBudget&>(*budget_).get_env(); }
   bool is_writer() const { return mode_ != OpenMode::kRead; }
 
   /// kRead beside a writer: sees what it has written until now. Opens anew if a file vanished.
@@ -77,6 +91,7 @@ class RocksDatabase {
   Result<void> open_with_retries();
   Result<void> follow_writer();
   Result<void> check_families() const;
+  Result<void> check_files() const;
   void close();
 
   std::filesystem::path path_;
@@ -85,6 +100,7 @@ class RocksDatabase {
   std::shared_ptr<SharedBudget> budget_;
   std::filesystem::path secondary_folder_;
   bool is_secondary_ = false;
+  bool is_damaged_ = false;
   bool on_read_only_medium_ = false;
   std::pair<std::uint64_t, std::uint64_t> folder_identity_;  // device, inode
   std::unique_ptr<rocksdb::DB> db_;

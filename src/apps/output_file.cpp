@@ -1,10 +1,9 @@
-#include "apps/npy_writer.h"
+#include "apps/output_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -35,26 +34,6 @@ int write_all(int descriptor, std::string_view bytes) {
 }
 
 }  // namespace
-
-std::string npy_bytes(std::span<const std::size_t> shape, std::span<const float> values) {
-  static_assert(std::endian::native == std::endian::little, "values are written as they lie");
-  std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    dict += (i > 0 ? ", " : "") + std::to_string(shape[i]);
-  }
-  dict += shape.size() == 1 ? ",), }" : "), }";
-  constexpr std::size_t prefix_size = 10;  // magic, version, header length
-  const std::size_t total = (prefix_size + dict.size() + 1 + 63) / 64 * 64;
-  dict.append(total - prefix_size - dict.size() - 1, ' ').append("\n");
-
-  std::string bytes("\x93NUMPY\x01\x00", 8);
-  bytes += static_cast<char>(dict.size() & 0xFF);
-  bytes += static_cast<char>(dict.size() >> 8);
-  bytes += dict;
-  const auto raw = std::as_bytes(values);
-  bytes.append(reinterpret_cast<const char*>(raw.data()), raw.size());
-  return bytes;
-}
 
 Result<void> write_file(const std::filesystem::path& file, std::string_view bytes) {
   struct stat status {};

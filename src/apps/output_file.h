@@ -1,17 +1,12 @@
-// apps/npy_writer.h: arrays for NumPy (.npy format 1.0, numpy.org/neps/nep-0001-npy-format.html).
+// apps/output_file.h: files that commands write their answers to.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
-#include <span>
-#include <string>
+#include <string_view>
 
 #include "core/result.h"
 
 namespace sightline::apps {
-
-/// Little-endian float32 ("<f4") in C order: header and values.
-std::string npy_bytes(std::span<const std::size_t> shape, std::span<const float> values);
 
 /// Writes `bytes` to `file`. A regular file appears whole or not at all (written beside it, then
 /// renamed); a pipe or device is written to directly.

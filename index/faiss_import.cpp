@@ -1,0 +1,202 @@
+#include "index/faiss_import.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "index/internal/faiss_layout.h"
+#include "index/internal/mapped_file.h"
+
+namespace sightline::index {
+namespace {
+
+// Indexes that hold codes alone, by their four letters (faiss/impl/index_write.cpp).
+constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kLossy = {{
+    {"IxPq", "PQ"},
+    {"IxPQ", "PQ"},
+    {"IxPo", "PQ"},
+    {"IPfs", "PQ fast scan"},
+    {"IxSQ", "SQ"},
+    {"IwPQ", "IVF,PQ"},
+    {"IvPQ", "IVF,PQ"},
+    {"IwQR", "IVF,PQR"},
+    {"IvQR", "IVF,PQR"},
+    {"IwPf", "IVF,PQ fast scan"},
+    {"IwSq", "IVF,SQ"},
+    {"IwSQ", "IVF,SQ"},
+    {"IvSQ", "IVF,SQ"},
+    {"IHNp", "HNSW,PQ"},
+    {"IHNs", "HNSW,SQ"},
+    {"IxRq", "RQ"},
+}};
+
+std::int64_t id_at(const std::byte* ids, std::uint64_t at) {
+  std::int64_t id = 0;
+  std::memcpy(&id, ids + at * sizeof(id), sizeof(id));
+  return id;
+}
+
+class MappedIndex final : public ForeignIndex {
+ public:
+  explicit MappedIndex(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
+
+  /// errors  kUnimplemented. Damage is told by the reader.
+  Result<void> parse(FaissReader& reader);
+
+  std::size_t dim() const override { return header_.dim; }
+  Distance distance() const override { return header_.distance.value_or(Distance::kL2); }
+  std::uint64_t num_rows() const override { return header_.num_rows; }
+  const std::string& type() const override { return type_; }
+  bool has_vectors() const override { return has_vectors_; }
+  Result<void> read(std::uint64_t first, std::size_t count, float* rows,
+                    std::int64_t* ids) const override;
+
+ private:
+  Result<void> parse_vectors(FaissReader& reader, const FaissHeader& header);
+  Result<std::int64_t> mapped_id(std::int64_t id) const;
+
+  const std::shared_ptr<const MappedFile> file_;
+  FaissHeader header_;
+  std::string type_;
+  bool has_vectors_ = true;
+  const std::byte* rows_ = nullptr;         // in order, or
+  std::vector<ShardData::List> lists_;      // list by list,
+  std::vector<std::uint64_t> list_begins_;  // each from this row on
+  std::span<const std::byte> id_map_;       // i64; of an IndexIDMap
+};
+
+Result<void> MappedIndex::parse(FaissReader& reader) {
+  FaissHeader header = read_faiss_letters_and_header(reader);
+  const bool is_map = header.letters == "IxMp" || header.letters == "IxM2";
+  header_ = header;
+  if (is_map && reader.ok()) {
+    type_ = header.letters == "IxMp" ? "IDMap," : "IDMap2,";
+    header = read_faiss_letters_and_header(reader);
+  }
+  if (!reader.ok()) return {};
+  if (!header.distance) {
+    return Status{StatusCode::kUnimplemented, "its metric is none of l2, inner product and l1"};
+  }
+  SIGHTLINE_TRY_DO(parse_vectors(reader, header));
+  if (is_map && has_vectors_) {
+    id_map_ = reader.take_vector(sizeof(std::int64_t));
+    if (reader.ok() && id_map_.size() / sizeof(std::int64_t) != header_.num_rows) {
+      reader.fail("it maps " + std::to_string(id_map_.size() / sizeof(std::int64_t)) + " ids of " +
+                  std::to_string(header_.num_rows) + " rows");
+    }
+  }
+  if (reader.ok() && (header.num_rows != header_.num_rows || header.dim != header_.dim ||
+                      header.distance != header_.distance)) {
+    reader.fail("an IndexIDMap and what it maps differ");
+  }
+  if (reader.ok() && has_vectors_ && reader.offset() != file_->bytes().size()) {
+    reader.fail("it goes on for " + std::to_string(file_->bytes().size() - reader.offset()) +
+                " bytes");
+  }
+  return {};
+}
+
+Result<void> MappedIndex::parse_vectors(FaissReader& reader, const FaissHeader& header) {
+  if (is_faiss_flat(header.letters)) {
+    type_ += "Flat";
+    rows_ = read_faiss_flat(reader, header).data();
+    return {};
+  }
+  if (header.letters == "IHNf") {
+    const FaissGraph graph = read_faiss_graph(reader);
+    const auto links = copy_of<std::int32_t>(graph.cumulative);
+    type_ += "HNSW" + std::to_string(links.size() > 1 ? links[1] / 2 : 0) + ",Flat";
+    const FaissHeader storage = read_faiss_letters_and_header(reader);
+    if (reader.ok() && (!is_faiss_flat(storage.letters) || storage.dim != header.dim ||
+                        storage.num_rows != header.num_rows)) {
+      reader.fail("its rows are a \"" + storage.letters + "\" of another size");
+    }
+    rows_ = read_faiss_flat(reader, storage).data();
+    return {};
+  }
+  if (header.letters == "IwFl") {
+    const FaissIvf ivf = read_faiss_ivf(reader, header);
+    type_ += "IVF" + std::to_string(ivf.nlist) + ",Flat";
+    FaissLists lists = read_faiss_lists(reader, ivf.nlist, header.dim * sizeof(float));
+    if (reader.ok() && lists.num_entries != header.num_rows) {
+      reader.fail("its lists hold " + std::to_string(lists.num_entries) + " rows, not " +
+                  std::to_string(header.num_rows));
+    }
+    lists_ = std::move(lists.lists);
+    std::uint64_t begin = 0;
+    for (const ShardData::List& list : lists_) {
+      list_begins_.push_back(begin);
+      begin += list.size;
+    }
+    return {};
+  }
+  for (const auto& [letters, name] : kLossy) {
+    if (letters != header.letters) continue;
+    type_ += name;
+    has_vectors_ = false;
+    return {};
+  }
+  return Status{StatusCode::kUnimplemented,
+                header.letters == "IxPT"
+                    ? "it transforms vectors before it holds them (IndexPreTransform)"
+                    : "its type, \"" + header.letters + "\", is not read"};
+}
+
+Result<std::int64_t> MappedIndex::mapped_id(std::int64_t id) const {
+  if (id_map_.empty()) return id;
+  if (id < 0 || static_cast<std::uint64_t>(id) >= header_.num_rows) {
+    return corruption("its lists hold row " + std::to_string(id) + ", which its id map lacks");
+  }
+  return id_at(id_map_.data(), static_cast<std::uint64_t>(id));
+}
+
+Result<void> MappedIndex::read(std::uint64_t first, std::size_t count, float* rows,
+                               std::int64_t* ids) const {
+  if (!has_vectors_) {
+    return failed_precondition(type_ + " holds codes; the vectors themselves are needed");
+  }
+  if (first > num_rows() || count > num_rows() - first) {
+    return invalid_argument("rows " + std::to_string(first) + " to " +
+                            std::to_string(first + count) + " are not all there; it has " +
+                            std::to_string(num_rows()));
+  }
+  const std::size_t row_bytes = dim() * sizeof(float);
+  std::size_t list = 0;
+  if (!lists_.empty()) {
+    const auto after = std::upper_bound(list_begins_.begin(), list_begins_.end(), first);
+    list = static_cast<std::size_t>(after - list_begins_.begin()) - 1;
+  }
+  for (std::uint64_t row = first; row < first + count; ++row, rows += dim(), ++ids) {
+    auto id = static_cast<std::int64_t>(row);
+    if (lists_.empty()) {
+      std::memcpy(rows, rows_ + row * row_bytes, row_bytes);
+    } else {
+      while (row - list_begins_[list] >= lists_[list].size) ++list;
+      const std::uint64_t at = row - list_begins_[list];
+      std::memcpy(rows, lists_[list].codes + at * row_bytes, row_bytes);
+      id = id_at(lists_[list].ids, at);
+    }
+    SIGHTLINE_TRY(*ids, mapped_id(id));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ForeignIndex>> open_faiss_file(const std::filesystem::path& path) {
+  SIGHTLINE_TRY(auto file, MappedFile::open(path));
+  FaissReader reader(file->bytes());
+  auto index = std::make_unique<MappedIndex>(file);
+  if (const auto parsed = index->parse(reader); !parsed) {
+    return parsed.error().with_context("FAISS index " + path.string());
+  }
+  if (!reader.ok()) {
+    return corruption("FAISS index " + path.string() +
+                      " is damaged, or not of a kind that is read: " + reader.failure());
+  }
+  return std::unique_ptr<ForeignIndex>(std::move(index));
+}
+
+}  // namespace sightline::index

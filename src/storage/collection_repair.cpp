@@ -1,0 +1,344 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+
+#include "storage/data_lock.h"
+#include "storage/internal/index_keys.h"
+#include "storage/internal/log_check.h"
+#include "storage/internal/manifest.h"
+#include "storage/internal/survey.h"
+
+namespace sightline::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
+constexpr DatabaseBudget kOwnBudget{std::uint64_t{64} << 20, std::uint64_t{64} << 20};
+
+Result<void> checked(const std::error_code& error, const fs::path& path, std::string_view what) {
+  if (error) return system_error(error.value(), path, what);
+  return {};
+}
+
+fs::path beside(const fs::path& folder, std::string_view suffix) {
+  return folder.parent_path() / (folder.filename().string() + std::string(suffix));
+}
+
+/// Tables are linked: RocksDB never changes one. The rest is copied.
+Result<void> copy_database(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::create_directory(to, error);
+  SIGHTLINE_TRY_DO(checked(error, to, "create"));
+  for (const auto& entry : fs::directory_iterator(from, error)) {
+    if (!entry.is_regular_file() || entry.path().filename() == "LOCK") continue;
+    const fs::path target = to / entry.path().filename();
+    if (entry.path().extension() == ".sst") {
+      fs::create_hard_link(entry.path(), target, error);
+      if (!error) continue;
+    }
+    fs::copy_file(entry.path(), target, error);
+    SIGHTLINE_TRY_DO(checked(error, entry.path(), "copy"));
+  }
+  return checked(error, from, "list");
+}
+
+/// The MANIFEST files of a database, newest first.
+std::vector<std::string> manifests(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    std::string name = entry.path().filename();
+    if (name.starts_with("MANIFEST-")) names.push_back(std::move(name));
+  }
+  std::sort(names.rbegin(), names.rend());
+  return names;
+}
+
+/// Tells of tables that are missing or cut. A MANIFEST that lists a missing one may be an old one.
+bool misses_a_table(const fs::path& folder, std::vector<std::string>& damages) {
+  const auto tables = damaged_tables(folder);
+  for (const DamagedTable& table : tables) damages.push_back(table.message);
+  return std::any_of(tables.begin(), tables.end(),
+                     [](const DamagedTable& table) { return table.is_missing; });
+}
+
+/// Opens a copy of a damaged database. `damages` hears of files that are not used.
+Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
+                                                 const std::shared_ptr<SharedBudget>& budget,
+                                                 std::vector<std::string>& damages) {
+  const auto whole = check_manifest(folder, /*is_closed=*/true);
+  if (!whole) {
+    damages.push_back(whole.error().message);
+  } else if (!misses_a_table(folder, damages)) {
+    auto opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
+    if (opened) return opened;
+    damages.push_back(opened.error().message);
+    for (const std::string& name : manifests(folder)) {
+      std::ofstream(folder / "CURRENT") << name << "\n";
+      opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
+      if (opened) return opened;
+    }
+  }
+  SIGHTLINE_TRY_DO(RocksDatabase::rebuild_manifest(folder, collection_families(), budget));
+  return RocksDatabase::open_damaged(folder, collection_families(), budget);
+}
+
+/// Exchanges two folders at once, where the file system can.
+Result<void> exchange(const fs::path& a, const fs::path& b) {
+  if (renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return {};
+  if (errno != EINVAL && errno != ENOSYS) return system_error(errno, a, "rename");
+  const fs::path third = beside(a, ".exchange");
+  std::error_code error;
+  fs::rename(b, third, error);
+  if (!error) fs::rename(a, b, error);
+  if (!error) fs::rename(third, a, error);
+  return checked(error, a, "rename");
+}
+
+Result<void> sync_folder(const fs::path& folder) {
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return system_error(errno, folder, "open");
+  const int failed = fsync(file) == 0 ? 0 : errno;
+  ::close(file);
+  if (failed != 0) return system_error(failed, folder, "sync");
+  return {};
+}
+
+/// Writes the whole points of one database into a new one.
+class Rewriter {
+ public:
+  Rewriter(const RocksDatabase& from, RocksDatabase& to, std::vector<std::string>& lost,
+           std::vector<std::string>& damages)
+      : from_(from), to_(to), lost_(lost), damages_(damages) {}
+
+  Result<void> run() {
+    SIGHTLINE_TRY_DO(read_meta());
+    SIGHTLINE_TRY_DO(copy_points());
+    SIGHTLINE_TRY_DO(copy_sources());
+    SIGHTLINE_TRY_DO(write_batch());
+    const rocksdb::Status flushed = to_.db().Flush(rocksdb::FlushOptions(), all_families());
+    if (!flushed.ok()) return to_.status_of(flushed);
+    return write_meta();
+  }
+
+ private:
+  Result<void> read_meta() {
+    SIGHTLINE_TRY(auto config, from_.get(kMeta, kConfigKey));
+    if (!config)
+      return corruption(from_.path().string() +
+                        ": the configuration is lost: nothing to repair by");
+    meta_.emplace(kConfigKey, *std::move(config));
+    const auto stopped =
+        visit_readable(from_, kMeta, nullptr, [&](std::string_view key, std::string_view value) {
+          if (key.starts_with(kPayloadIndexPrefix)) read_definition(key, value);
+          if (key == kShardsKey) meta_.emplace(key, value);
+        });
+    if (stopped) damages_.push_back("`meta`: " + stopped->message);
+    counters_.commit = stored_number(kCommitKey);
+    counters_.next_slot = static_cast<Slot>(stored_number(kNextSlotKey));
+    return {};
+  }
+
+  void read_definition(std::string_view key, std::string_view value) {
+    const auto type = parse_field_type(value);
+    auto field = type ? indexed_field(key.substr(kPayloadIndexPrefix.size()), *type)
+                      : Result<IndexedField>(type.error());
+    if (field) {
+      fields_.push_back(*std::move(field));
+      meta_.emplace(key, value);
+    } else {
+      damages_.push_back("`meta`: a payload index: " + field.error().message);
+    }
+  }
+
+  std::uint64_t stored_number(std::string_view key) const {
+    const auto bytes = from_.get(kMeta, key);
+    const auto number = bytes && *bytes ? decode_number(**bytes) : Result<std::uint64_t>(0);
+    return number ? *number : 0;
+  }
+
+  Result<void> copy_points() {
+    const SlotOwners owners = SlotOwners::read(from_, nullptr, damages_);
+    std::uint64_t end = counters_.next_slot;
+    if (owners.last_slot()) end = std::max(end, *owners.last_slot() + std::uint64_t{1});
+    visit_readable(from_, kSlots, nullptr, [&](std::string_view key, auto) {
+      if (const auto slot = decode_slot(key)) end = std::max(end, *slot + std::uint64_t{1});
+    });
+    for (std::uint64_t slot = 0; slot < end; ++slot) {
+      SlotFindings found = read_slot(from_, nullptr, static_cast<Slot>(slot), owners);
+      std::move(found.damages.begin(), found.damages.end(), std::back_inserter(damages_));
+      if (found.lost_id) lost_.push_back("point " + found.lost_id->to_string() + ": lost");
+      if (found.point) SIGHTLINE_TRY_DO(copy_point(static_cast<Slot>(slot), *found.point));
+    }
+    counters_.next_slot = static_cast<Slot>(end);
+    return {};
+  }
+
+  Result<void> copy_point(Slot slot, const PointParts& point) {
+    const SlotRecord& record = point.record;
+    const std::string record_bytes = encode_slot_record(record);
+    SIGHTLINE_TRY_DO(put(kIds, record.id.encode(), encode_slot(slot)));
+    SIGHTLINE_TRY_DO(put(kSlots, encode_slot(slot), record_bytes));
+    std::size_t row = 0;
+    for (const auto& [name, version] : record.vectors)
+      SIGHTLINE_TRY_DO(put(kVectors, vector_key(name, slot), point.rows[row++]));
+    if (point.payload) {
+      SIGHTLINE_TRY_DO(put(kPayload, encode_slot(slot), *point.payload));
+      SIGHTLINE_TRY(const Json payload, decode_payload(*point.payload));
+      for (const std::string& key : index_keys(fields_, slot, payload))
+        SIGHTLINE_TRY_DO(put(kPayloadIndex, key, ""));
+    }
+    if (point.thumbnail) SIGHTLINE_TRY_DO(put(kBlobs, thumbnail_key(slot), *point.thumbnail));
+    if (point.source) SIGHTLINE_TRY_DO(put_source(record.source_uri, *point.source));
+    ++counters_.num_points;
+    counters_.slots_digest += slot_digest(slot, record_bytes);
+    counters_.commit = std::max(counters_.commit, record.version);
+    return batch_.GetDataSize() < kBatchBytes ? Result<void>() : write_batch();
+  }
+
+  Result<void> put_source(std::string_view uri, std::string_view value) {
+    ++counters_.num_sources;
+    return put(kSources, uri, value);
+  }
+
+  /// Those of points went with them; the rest are of files that were skipped.
+  Result<void> copy_sources() {
+    SIGHTLINE_TRY_DO(write_batch());
+    Result<void> copied;
+    const auto stopped =
+        visit_readable(from_, kSources, nullptr, [&](std::string_view uri, std::string_view value) {
+          if (copied) copied = copy_source(uri, value);
+        });
+    if (stopped) damages_.push_back("`sources`: " + stopped->message);
+    return copied;
+  }
+
+  Result<void> copy_source(std::string_view uri, std::string_view value) {
+    const auto source = decode_source(uri, value);
+    if (!source) {
+      damages_.push_back(source.error().message);
+      return {};
+    }
+    if (!source->id) return put_source(uri, value);
+    SIGHTLINE_TRY(const auto with_its_point, to_.get(kSources, uri));
+    if (!with_its_point) damages_.push_back("source " + source->uri + ": lost with its point");
+    return {};
+  }
+
+  Result<void> put(Family family, std::string_view key, std::string_view value) {
+    const rocksdb::Status status =
+        batch_.Put(to_.family(family), RocksDatabase::slice(key), RocksDatabase::slice(value));
+    if (!status.ok()) return to_.status_of(status);
+    return {};
+  }
+
+  Result<void> write_batch() {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;  // Flushed at the end; until then it is nobody's.
+    const rocksdb::Status status = to_.db().Write(options, &batch_);
+    batch_.Clear();
+    if (!status.ok()) return to_.status_of(status);
+    return {};
+  }
+
+  std::vector<rocksdb::ColumnFamilyHandle*> all_families() const {
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    for (std::size_t family = kIds; family <= kMeta; ++family)
+      handles.push_back(to_.family(family));
+    return handles;
+  }
+
+  Result<void> write_meta() {
+    // A commit of its own, so that nothing made from the old state is taken for current.
+    ++counters_.commit;
+    meta_.emplace(kFormatKey, encode_number(kFormatVersion));
+    for (const auto& [key, value] : meta_) SIGHTLINE_TRY_DO(put(kMeta, key, value));
+    SIGHTLINE_TRY_DO(put_counters(to_, batch_, counters_));
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    const rocksdb::Status status = to_.db().Write(options, &batch_);
+    if (!status.ok()) return to_.status_of(status);
+    return {};
+  }
+
+  const RocksDatabase& from_;
+  RocksDatabase& to_;
+  std::vector<std::string>&lost_, &damages_;
+  std::map<std::string, std::string, std::less<>> meta_;
+  std::vector<IndexedField> fields_;
+  CollectionCounters counters_;
+  rocksdb::WriteBatch batch_;
+};
+
+/// Lines about files that RocksDB reads in silence past what is damaged.
+void tell_log_damages(const fs::path& folder, std::vector<std::string>& damages) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() != ".log") continue;
+    const auto damage = find_log_damage(entry.path(), /*is_closed=*/false);
+    if (damage && *damage) {
+      damages.push_back(entry.path().filename().string() + ": damaged at byte " +
+                        std::to_string(**damage) + ": what was written there is lost");
+    }
+  }
+}
+
+bool is_sound(const fs::path& folder, const std::shared_ptr<SharedBudget>& budget) {
+  const auto db = CollectionDb::open(folder, OpenMode::kRead, budget);
+  if (!db) return false;
+  const auto at = (*db)->snapshot();
+  if (!at) return false;
+  const auto damages = (*db)->verify(**at);
+  return damages && damages->empty();
+}
+
+Result<void> swap_in(const fs::path& fresh, const fs::path& folder) {
+  fs::path kept = beside(folder, ".damaged");
+  std::error_code error;
+  for (int n = 2; fs::exists(kept, error); ++n)
+    kept = beside(folder, ".damaged." + std::to_string(n));
+  fs::rename(fresh, kept, error);
+  SIGHTLINE_TRY_DO(checked(error, fresh, "rename"));
+  SIGHTLINE_TRY_DO(exchange(kept, folder));
+  return sync_folder(fs::absolute(folder).parent_path());
+}
+
+Result<std::vector<std::string>> rebuild(const fs::path& folder, const fs::path& copy,
+                                         const fs::path& fresh,
+                                         const std::shared_ptr<SharedBudget>& budget) {
+  std::vector<std::string> lost, damages;
+  tell_log_damages(folder, damages);
+  SIGHTLINE_TRY_DO(copy_database(folder, copy));
+  {
+    SIGHTLINE_TRY(const auto from, open_copy(copy, budget, damages));
+    SIGHTLINE_TRY(const auto to,
+                  RocksDatabase::open(fresh, OpenMode::kCreate, collection_families(), budget));
+    SIGHTLINE_TRY_DO(Rewriter(*from, *to, lost, damages).run());
+  }
+  SIGHTLINE_TRY_DO(swap_in(fresh, folder));
+  std::move(damages.begin(), damages.end(), std::back_inserter(lost));
+  return lost;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> CollectionDb::repair(const fs::path& folder,
+                                                      const std::shared_ptr<SharedBudget>& given) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    return not_found("there is no database at " + folder.string());
+  const auto budget = given ? given : SharedBudget::create(kOwnBudget);
+  if (is_sound(folder, budget)) return std::vector<std::string>();
+  const fs::path copy = beside(folder, ".copy"), fresh = beside(folder, ".repair");
+  for (const fs::path& left : {copy, fresh}) fs::remove_all(left, error);
+  auto lost = rebuild(folder, copy, fresh, budget);
+  for (const fs::path& left : {copy, fresh}) fs::remove_all(left, error);
+  return lost;
+}
+
+}  // namespace sightline::storage

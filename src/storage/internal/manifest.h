@@ -1,0 +1,40 @@
+// storage/internal/manifest.h: what RocksDB's MANIFEST says, and whether it says all it once did.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "storage/internal/rocksdb_compat.h"
+
+namespace sightline::storage {
+
+/// RocksDB takes a MANIFEST that ends with a whole record for whole, and so, after a cut, an older
+/// state for the newest one: tables it does not list are deleted, and logs they were made of are
+/// gone. So the file "manifest-size" beside it holds its name and a size it has had on the disk.
+/// Syncs the MANIFEST in use and notes its size. What fails is left for the next time.
+void mark_manifest(rocksdb::Env& env, const std::filesystem::path& folder);
+/// Calls mark_manifest() after each flush and compaction.
+std::shared_ptr<rocksdb::EventListener> manifest_marker(rocksdb::Env& env,
+                                                        std::filesystem::path folder);
+/// errors  kCorruption: the MANIFEST in use is shorter than it was, or damaged (`is_closed`: as
+///         find_log_damage() has it).
+Result<void> check_manifest(const std::filesystem::path& folder, bool is_closed);
+
+/// The tables that the MANIFEST in use lists, with their sizes in bytes.
+/// errors  kCorruption: a record that cannot be read; kIoError.
+Result<std::map<std::string, std::uint64_t>> listed_tables(const std::filesystem::path& folder);
+
+struct DamagedTable {
+  std::string name;
+  bool is_missing = false;
+  std::string message;
+};
+/// Listed tables that are not there, or not of their size. A secondary instance passes over these
+/// in silence. None if listed_tables() fails: RocksDB says why.
+std::vector<DamagedTable> damaged_tables(const std::filesystem::path& folder);
+
+}  // namespace sightline::storage

@@ -1,0 +1,214 @@
+#include "storage/internal/manifest.h"
+
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "core/mutex.h"
+#include "storage/internal/log_check.h"
+
+namespace sightline::storage {
+namespace {
+
+constexpr const char* kMarkName = "manifest-size";
+
+std::string manifest_in_use(const std::filesystem::path& folder) {
+  std::string name;
+  std::ifstream(folder / "CURRENT") >> name;
+  return name;
+}
+
+class Marker final : public rocksdb::EventListener {
+ public:
+  Marker(rocksdb::Env& env, std::filesystem::path folder) : env_(env), folder_(std::move(folder)) {}
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { mark(); }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { mark(); }
+
+ private:
+  void mark() {
+    const MutexLock lock(mutex_);
+    mark_manifest(env_, folder_);
+  }
+
+  Mutex mutex_;
+  rocksdb::Env& env_;
+  const std::filesystem::path folder_;
+};
+
+/// Reads one record of a MANIFEST: VersionEdit::DecodeFrom() of RocksDB 7.8 to 9.10. Only what
+/// tables it adds and removes matters here.
+class EditReader {
+ public:
+  EditReader(std::string_view record, std::map<std::string, std::uint64_t>& tables)
+      : left_(record), tables_(tables) {}
+
+  /// False if the record is none.
+  bool read() {
+    while (!left_.empty() && !failed_) read_field(static_cast<std::uint32_t>(number()));
+    return !failed_;
+  }
+
+ private:
+  enum Tag : std::uint32_t {
+    kComparator = 1,
+    kLogNumber = 2,
+    kNextFileNumber = 3,
+    kLastSequence = 4,
+    kCompactCursor = 5,
+    kDeletedFile = 6,
+    kPrevLogNumber = 9,
+    kMinLogNumberToKeep = 10,
+    kNewFile4 = 103,
+    kColumnFamily = 200,
+    kColumnFamilyAdd = 201,
+    kColumnFamilyDrop = 202,
+    kMaxColumnFamily = 203,
+    kInAtomicGroup = 300,
+    kSafeToIgnore = 1 << 13,  // and what follows has its length before it
+  };
+
+  void read_field(std::uint32_t tag) {
+    switch (tag) {
+      case kComparator:
+      case kColumnFamilyAdd:
+        text();
+        break;
+      case kLogNumber:
+      case kNextFileNumber:
+      case kLastSequence:
+      case kPrevLogNumber:
+      case kMinLogNumberToKeep:
+      case kColumnFamily:
+      case kMaxColumnFamily:
+      case kInAtomicGroup:
+        number();
+        break;
+      case kCompactCursor:
+        number();  // level
+        text();
+        break;
+      case kDeletedFile:
+        number();  // level
+        tables_.erase(table_name(number()));
+        break;
+      case kNewFile4:
+        read_new_file();
+        break;
+      case kColumnFamilyDrop:
+        break;
+      default:
+        if ((tag & kSafeToIgnore) == 0) failed_ = true;
+        text();
+    }
+  }
+
+  void read_new_file() {
+    number();  // level
+    const std::uint64_t file = number();
+    const std::uint64_t size = number();
+    text(), text();      // smallest and largest key
+    number(), number();  // and sequence number
+    while (!failed_ && number() != 1) text();
+    if (!failed_) tables_[table_name(file)] = size;
+  }
+
+  std::uint64_t number() {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64 && !left_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(left_.front());
+      left_.remove_prefix(1);
+      value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return value;
+    }
+    failed_ = true;
+    return 0;
+  }
+
+  void text() {
+    const std::uint64_t length = number();
+    if (length > left_.size()) failed_ = true;
+    if (!failed_) left_.remove_prefix(length);
+  }
+
+  static std::string table_name(std::uint64_t number) {
+    std::string digits = std::to_string(number);
+    if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
+    return digits + ".sst";
+  }
+
+  std::string_view left_;
+  std::map<std::string, std::uint64_t>& tables_;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+void mark_manifest(rocksdb::Env& env, const std::filesystem::path& folder) {
+  const std::string name = manifest_in_use(folder);
+  const std::string path = folder / name;
+  std::uint64_t size = 0;
+  std::unique_ptr<rocksdb::WritableFile> file;
+  rocksdb::Status status = env.GetFileSize(path, &size);
+  if (status.ok()) status = env.ReopenWritableFile(path, &file, rocksdb::EnvOptions());
+  if (status.ok()) status = file->Sync();
+  if (!status.ok()) return;
+  const std::string mark = folder / kMarkName;
+  const std::string text = name + " " + std::to_string(size) + "\n";
+  status = rocksdb::WriteStringToFile(&env, text, mark + ".tmp");
+  if (status.ok()) status = env.RenameFile(mark + ".tmp", mark);
+  status.PermitUncheckedError();
+}
+
+Result<void> check_manifest(const std::filesystem::path& folder, bool is_closed) {
+  const std::string name = manifest_in_use(folder);
+  std::string marked;
+  std::uintmax_t marked_size = 0;
+  std::ifstream(folder / kMarkName) >> marked >> marked_size;
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(folder / name, error);
+  if (error || !std::filesystem::is_regular_file(folder / name, error))
+    return {};  // RocksDB's to say.
+  if (marked == name && size < marked_size) {
+    return corruption((folder / name).string() + " is " + std::to_string(size) +
+                      " bytes, but was " + std::to_string(marked_size) + ": it was cut short");
+  }
+  const auto damage = find_log_damage(folder / name, is_closed);
+  if (!damage || !*damage) return {};
+  return corruption((folder / name).string() + " is damaged at byte " + std::to_string(**damage));
+}
+
+Result<std::map<std::string, std::uint64_t>> listed_tables(const std::filesystem::path& folder) {
+  const auto path = folder / manifest_in_use(folder);
+  std::map<std::string, std::uint64_t> tables;
+  bool is_understood = true;
+  SIGHTLINE_TRY_DO(visit_log(path, [&](std::string_view record) {
+    is_understood = is_understood && EditReader(record, tables).read();
+  }));
+  if (!is_understood) return corruption(path.string() + ": a record cannot be read");
+  return tables;
+}
+
+std::vector<DamagedTable> damaged_tables(const std::filesystem::path& folder) {
+  std::vector<DamagedTable> damaged;
+  const auto tables = listed_tables(folder);
+  if (!tables) return damaged;
+  for (const auto& [name, listed_size] : *tables) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(folder / name, error);
+    if (error) {
+      damaged.push_back({name, true, (folder / name).string() + " is missing"});
+    } else if (size != listed_size) {
+      damaged.push_back({name, false,
+                         (folder / name).string() + " is " + std::to_string(size) +
+                             " bytes instead of " + std::to_string(listed_size)});
+    }
+  }
+  return damaged;
+}
+
+std::shared_ptr<rocksdb::EventListener> manifest_marker(rocksdb::Env& env,
+                                                        std::filesystem::path folder) {
+  return std::make_shared<Marker>(env, std::move(folder));
+}
+
+}  // namespace sightline::storage
