@@ -47,9 +47,12 @@ lint:  ## Check names and common mistakes with clang-tidy.
 	  -DSIGHTLINE_BENCHMARKS=ON
 	scripts/lint -j $(JOBS)
 
+# All modules; `make sanitize SANITIZED="core;storage"` takes these alone.
+SANITIZED =
+
 sanitize:  ## Build and run the tests with AddressSanitizer and UBSan.
 	scripts/setup --tests
-	cmake --preset dev
+	cmake --preset dev $(if $(SANITIZED),'-DSIGHTLINE_MODULES=$(SANITIZED)')
 	cmake --build --preset dev --parallel $(JOBS)
 	scripts/run-tests dev $(JOBS)
 

@@ -1,7 +1,7 @@
 // What it measures: pictures, texts and tokenised captions per second through load_encoder(), on
 // all cores, with random weights of two shapes: `embedded` (64 x 64 pictures, patch 8, width 192, 6
-// blocks; text 3 blocks) and `vit_b_32` (224 x 224, 12 blocks of 768; text 12 blocks of 512). GFLOP/s
-// counts the products alone.
+// blocks; text 3 blocks) and `vit_b_32` (224 x 224, 12 blocks of 768; text 12 blocks of 512).
+// GFLOP/s counts the products alone.
 //
 //   encoder_bench --benchmark_filter=image
 #include <ATen/Parallel.h>
