@@ -74,7 +74,7 @@ class FilteredRecall : public testing::TestWithParam<FilterCase> {
     }
     auto data = make_shard_data(rows_, c.shard);
     const auto effort =
-        calibrate_shard(*data, kernels(), std::getenv("T") ? std::atof(std::getenv("T")) : 0.93, c.seed, nullptr, Deadline::never()).value();
+        calibrate_shard(*data, kernels(), 0.93, c.seed, nullptr, Deadline::never()).value();
     data->nprobe = effort.nprobe;
     data->ef_search = effort.ef_search;
     data->refine = effort.refine;
