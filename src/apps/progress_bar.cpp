@@ -18,7 +18,7 @@ namespace {
 constexpr std::chrono::seconds kLogInterval{30};
 constexpr std::chrono::milliseconds kDrawInterval{100};
 constexpr double kFirstEstimate = 2;  // seconds
-constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kBarWidth = 26, kLeastBarWidth = 10;
 constexpr std::size_t kLogWidth = 120;
 
 std::size_t terminal_width() {
@@ -32,23 +32,27 @@ bool is_terminal() {
   return ::isatty(STDERR_FILENO) != 0 && (term == nullptr || std::strcmp(term, "dumb") != 0);
 }
 
-/// "[=====>    ]   45 %  "
-std::string bar_of(double share) {
-  const auto filled = static_cast<std::size_t>(share * kBarWidth);
+/// "[=====>    ]", of `width` columns.
+std::string bar_of(double share, std::size_t width) {
+  const std::size_t inside = width - 2;
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(inside));
   std::string bar(filled, '=');
-  if (filled < kBarWidth) bar += '>';
-  bar.resize(kBarWidth, ' ');
-  const std::string percent = std::to_string(static_cast<int>(share * 100)) + " %";
-  return "[" + bar + "]  " + std::string(5 - percent.size(), ' ') + percent + "  ";
+  if (filled < inside) bar += '>';
+  bar.resize(inside, ' ');
+  return "[" + bar + "]";
 }
 
-/// With a bar where it fits, else with the percentage alone.
+/// With a bar where there is room for one, else with the percentage alone.
 std::string line_of(const std::string& stage, double share, const std::string& text,
                     std::size_t width) {
-  const std::string with_bar = stage + "  " + bar_of(share) + text;
-  if (with_bar.size() <= width) return with_bar;
-  return (stage + "  " + std::to_string(static_cast<int>(share * 100)) + " %  " + text)
-      .substr(0, width);
+  std::string percent = std::to_string(static_cast<int>(share * 100)) + " %";
+  const std::string padded = std::string(5 - percent.size(), ' ') + percent;
+  const std::size_t used = stage.size() + padded.size() + text.size() + 6;  // and three gaps
+  if (used + kLeastBarWidth > width) {
+    return (stage + "  " + percent + "  " + text).substr(0, width);
+  }
+  const std::size_t bar_width = std::min(kBarWidth, width - used);
+  return stage + "  " + bar_of(share, bar_width) + "  " + padded + "  " + text;
 }
 
 std::string rate_text(double per_second) {

@@ -91,6 +91,8 @@ TEST(ProgressLine, ShowsTheStageOfAJob) {
       << "what was there when the stage began cost nothing";
   EXPECT_EQ(progress_line({"training", 0.75, 0, 0}, {30.0, 0.0, 0}, 100),
             "training  [==================>     ]   75 %  0:10 left");
+  EXPECT_EQ(progress_line(half, {10.0, 0.0, 0}, 72),
+            "loading  [======>     ]   50 %  500,000 of 1,000,000  50000/s  0:10 left");
   EXPECT_EQ(progress_line(half, {10.0, 0.0, 0}, 60),
             "loading  50 %  500,000 of 1,000,000  50000/s  0:10 left");
   EXPECT_EQ(progress_line(half, {10.0, 0.0, 0}, 20), "loading  50 %  500,0");
