@@ -238,7 +238,12 @@ Result<void> RowSource::open_files(const ImportOptions& options, const Deadline&
     SIGHTLINE_TRY_DO(open_vectors(options));
   } else {
     SIGHTLINE_TRY(origin_["faiss"], file_state(options.faiss));
-    SIGHTLINE_TRY(auto index, index::open_faiss_file(options.faiss));
+    auto opened = index::open_faiss_file(options.faiss);
+    if (!opened && opened.error().code == StatusCode::kUnimplemented) {
+      return Status{StatusCode::kUnimplemented,
+                    opened.error().message + "; import its vectors with --vectors alone"};
+    }
+    SIGHTLINE_TRY(auto index, std::move(opened));
     const index::Distance distance = index->distance();
     SIGHTLINE_TRY_DO(index->has_vectors() ? open_faiss(options, std::move(index))
                                           : open_lossy_faiss(options, *index));

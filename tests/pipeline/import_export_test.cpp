@@ -3,7 +3,9 @@
 #include <faiss/IndexHNSW.h>
 #include <faiss/IndexIVFFlat.h>
 #include <faiss/IndexPQ.h>
+#include <faiss/IndexPreTransform.h>
 #include <faiss/MetaIndexes.h>
+#include <faiss/VectorTransform.h>
 #include <faiss/index_io.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -358,6 +360,12 @@ TEST_F(ImportFaiss, WhatIsNoIndexIsRefused) {
   faiss::IndexFlatL2 index(kDim);
   const auto rows = random_rows(kCount, kDim);
   index.add(kCount, rows.data());
+  faiss::RandomRotationMatrix rotation(kDim, kDim);
+  const faiss::IndexPreTransform rotated(&rotation, &index);
+  const auto transformed = import({.faiss = write_index(rotated)});
+  ASSERT_FALSE(transformed);
+  EXPECT_THAT(transformed.error().message, HasSubstr("IndexPreTransform"));
+  EXPECT_THAT(transformed.error().message, HasSubstr("--vectors alone"));
   const auto both = import({.vectors = write_npy(rows, kDim), .faiss = write_index(index)});
   ASSERT_FALSE(both);
   EXPECT_THAT(both.error().message, HasSubstr("leave out --vectors"));
