@@ -16,6 +16,8 @@ namespace {
 
 // Larger shards have only what is parsed verified when they are opened, and the rest by verify.
 constexpr std::uint64_t kVerifyAtOnceBytes = std::uint64_t{1} << 30;
+// Growing shards that wait for a background build after opening; with more, sealing begins at once.
+constexpr std::uint64_t kMaxFullWhileLoading = 4;
 // Payloads that a reader reads at once when it catches up.
 constexpr std::size_t kPayloadBlock = 1024;
 // A full growing shard with fewer live rows than this share of all is copied, not sealed.
@@ -42,6 +44,19 @@ bool contains(const index::ShardList& list, const std::shared_ptr<index::Shard>&
 bool is_shard_folder(std::string_view name) {
   return name.size() >= 6 && name.size() <= 19 &&
          std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::set<std::string> listed_folders(const Json& list) {
+  std::set<std::string> names;
+  try {
+    const Json vectors = list.value("vectors", Json::object());
+    for (const Json& entries : vectors) {
+      for (const Json& entry : entries) names.insert(entry.at("folder").get<std::string>());
+    }
+  } catch (const Json::exception&) {
+    // Damaged: load() says so, and everything is built anew.
+  }
+  return names;
 }
 
 struct LocalIndex::Contents {
@@ -72,10 +87,10 @@ LocalIndex::LocalIndex(std::string collection_name, std::filesystem::path folder
 
 Result<LocalIndex::Loaded> LocalIndex::load(const storage::CollectionDb& db,
                                             const storage::CollectionSnapshot& at,
-                                            bool do_without) {
+                                            const LoadOptions& options) {
   SIGHTLINE_TRY(const Json list, db.shards(at));
   OpenShards opened;
-  SIGHTLINE_TRY(const bool all_open, open_shards(list, do_without, opened));
+  SIGHTLINE_TRY(const bool all_open, open_shards(list, options.do_without, opened));
   if (!all_open) return Loaded::kUnusable;
   Contents contents;
   SIGHTLINE_TRY(const bool complete, read_slots(db, at, contents));
@@ -90,7 +105,7 @@ Result<LocalIndex::Loaded> LocalIndex::load(const storage::CollectionDb& db,
     rows.shards.sealed = std::move(opened[name]);
     list_all(rows.shards);
     compare(rows, wanted.rows, at.counters().commit);
-    SIGHTLINE_TRY_DO(load_rows(db, at, name, wanted.rows));
+    SIGHTLINE_TRY_DO(load_rows(db, at, name, wanted.rows, options));
   }
   publish_table();
   SIGHTLINE_TRY_DO(load_payload_indexes(db, at, contents));
@@ -144,7 +159,7 @@ Result<bool> LocalIndex::open_shards(const Json& list, bool do_without, OpenShar
     log_warning("index", "collection \"" + collection_name_ + "\" does without a shard, " +
                              "whose vectors are read from the database: " + problem);
   }
-  lost_shards_ = lost_shards_ || !problems.empty();
+  list_changed_ = list_changed_ || !problems.empty();
   return true;
 }
 
@@ -205,12 +220,16 @@ void LocalIndex::compare(Rows& rows, std::vector<WantedRow>& wanted, index::Vers
 Result<void> LocalIndex::load_rows(const storage::CollectionDb& db,
                                    const storage::CollectionSnapshot& at,
                                    const std::string& vector_name,
-                                   std::span<const WantedRow> wanted) {
+                                   std::span<const WantedRow> wanted, const LoadOptions& options) {
   Rows& rows = names_.find(vector_name)->second;
   std::vector<index::Slot> slots;
   slots.reserve(wanted.size());
   for (const WantedRow& row : wanted) slots.push_back(row.slot);
+  std::uint64_t bytes = wanted.size() * rows.dim * sizeof(float);
+  if (options.seal) bytes = std::min(bytes, (kMaxFullWhileLoading + 1) * options_.full_bytes);
+  if (bytes > options_.small_bytes) SIGHTLINE_TRY_DO(options.reserve(bytes));
 
+  std::optional<Status> failure;
   std::uint64_t num_lost = 0;
   std::string first_loss;
   auto expected = wanted.begin();
@@ -218,6 +237,7 @@ Result<void> LocalIndex::load_rows(const storage::CollectionDb& db,
       at, vector_name, slots, [&](index::Slot slot, const Result<storage::VectorRow>& row) {
         const index::Version version = (expected++)->version;
         std::string loss;
+        if (failure) return;
         if (!row) {
           loss = row.error().message;
         } else if (row->version != version || row->values.size() != rows.dim) {
@@ -228,15 +248,35 @@ Result<void> LocalIndex::load_rows(const storage::CollectionDb& db,
         } else {
           rows.shards.growing->put(slot, version, row->values);
           roll(rows);
+          if (!options.seal || rows.shards.full.size() <= kMaxFullWhileLoading) return;
+          if (auto sealed = seal_oldest(vector_name, options); !sealed)
+            failure = std::move(sealed).error();
           return;
         }
         if (num_lost++ == 0) first_loss = std::move(loss);
       }));
+  if (failure) return *failure;
   if (num_lost > 0) {
     log_warning("storage",
                 "collection \"" + collection_name_ + "\": " + std::to_string(num_lost) +
                     " damaged vectors cannot be found by searches; the first: " + first_loss);
   }
+  return {};
+}
+
+/// What a lost shard held may be more than memory takes.
+Result<void> LocalIndex::seal_oldest(const std::string& vector_name, const LoadOptions& options) {
+  BuildPlan plan;
+  plan.spec.automatic = false;  // Flat
+  plan.full = {0};
+  const ShardBuild build = begin_build(vector_name, plan);
+  auto fresh = options.seal(build);
+  if (fresh) {
+    finish_build(build, *std::move(fresh), index::kNever);
+    list_changed_ = true;
+  }
+  end_build();
+  if (!fresh) return std::move(fresh).error();
   return {};
 }
 
@@ -470,13 +510,6 @@ std::set<std::string> LocalIndex::folders() const {
     for (const auto& shard : rows.shards.sealed) names.insert(shard->folder().filename().string());
   }
   return names;
-}
-
-void LocalIndex::skip_folders(const std::set<std::string>& names) {
-  for (const std::string& name : names) {
-    if (is_shard_folder(name))
-      next_folder_ = std::max<std::uint64_t>(next_folder_, std::stoull(name) + 1);
-  }
 }
 
 }  // namespace sightline::pipeline

@@ -36,9 +36,9 @@ Result<std::shared_ptr<LocalStore>> LocalStore::open(LocalStoreSetup setup,
                                                      std::unique_ptr<storage::CollectionDb> db,
                                                      ComputePool& pool) {
   std::shared_ptr<LocalStore> store(new LocalStore(std::move(setup), pool));
+  if (db->is_writer()) SIGHTLINE_TRY_DO(store->tidy_up(*db));
   SIGHTLINE_TRY_DO(store->start(std::move(db)));
   if (store->writer_) {
-    SIGHTLINE_TRY_DO(store->tidy_shards());
     store->start_syncing();
     store->keeper_.start();
   }
@@ -77,24 +77,25 @@ Result<void> LocalStore::start(std::unique_ptr<storage::CollectionDb> db) {
     SIGHTLINE_TRY(writer_, storage::CollectionWriter::create(*db_));
   }
   SIGHTLINE_TRY_DO(load());
-  if (!writer_ || !index_->lost_shards()) return {};
+  if (!writer_ || !index_->list_changed()) return {};
   // Without it the warning comes again at the next opening: no reason to refuse this one.
   if (const auto stored = writer_->put_shards(index_->list()); !stored) {
     log_warning("storage", shown_name() + ": " + stored.error().message);
     return {};
   }
-  index_->forget_lost_shards();
+  index_->list_was_stored();
   return publish();
 }
 
-/// What builds left that a crash ended, and what was replaced before one.
-Result<void> LocalStore::tidy_shards() {
+/// What builds and snapshots left that a crash ended, and shards that were replaced before one.
+Result<void> LocalStore::tidy_up(const storage::CollectionDb& db) const {
   SIGHTLINE_TRY_DO(remove_folder(setup_.folder / kSnapshotFolder));
+  SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db.snapshot());
+  SIGHTLINE_TRY(const Json list, db.shards(*snapshot));
+  const auto listed = listed_folders(list);
   SIGHTLINE_TRY(const auto present, names_in(shards_folder()));
-  index_->skip_folders(present);
-  const auto in_use = index_->folders();
   for (const std::string& name : present) {
-    if (!in_use.contains(name)) SIGHTLINE_TRY_DO(remove_folder(shards_folder() / name));
+    if (!listed.contains(name)) SIGHTLINE_TRY_DO(remove_folder(shards_folder() / name));
   }
   return {};
 }
@@ -146,8 +147,18 @@ Result<void> LocalStore::load() {
   int num_unusable = 0;
   for (int attempt = 1;; ++attempt) {
     SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db_->snapshot());
-    const bool do_without = db_->is_writer() || num_unusable == kShardTries;
-    SIGHTLINE_TRY(const LocalIndex::Loaded loaded, index_->load(*db_, *snapshot, do_without));
+    LocalIndex::LoadOptions options;
+    options.do_without = db_->is_writer() || num_unusable == kShardTries;
+    options.reserve = [this](std::uint64_t bytes) {
+      return setup_.memory->check(
+          bytes, "reading vectors of " + shown_name() + " that no shard of the index holds");
+    };
+    if (db_->is_writer()) {
+      options.seal = [this](const ShardBuild& build) {
+        return build_files(build, /*target_recall=*/0, nullptr, Deadline::never());
+      };
+    }
+    SIGHTLINE_TRY(const LocalIndex::Loaded loaded, index_->load(*db_, *snapshot, options));
     if (loaded == LocalIndex::Loaded::kYes) {
       SIGHTLINE_TRY(CollectionConfig config, config_from_json(db_->config()));
       config_ = std::make_shared<const CollectionConfig>(std::move(config));

@@ -126,7 +126,7 @@ class LocalStore final : public CollectionStore {
   // local_store.cpp
   Result<void> load();
   Result<void> start(std::unique_ptr<storage::CollectionDb> db);
-  Result<void> tidy_shards();
+  Result<void> tidy_up(const storage::CollectionDb& db) const;
   Result<void> start_over();
   Result<void> load_afresh();
   Result<void> reopen_after_failure();

@@ -251,28 +251,29 @@ Result<void> LocalStore::set_index(std::string_view vector_name, std::string_vie
 }
 
 Result<void> LocalStore::create_payload_index(std::string_view field, FieldType type) {
-  SIGHTLINE_TRY_DO(FieldPath::parse(field));
+  SIGHTLINE_TRY(const FieldPath path, FieldPath::parse(field));
   SIGHTLINE_TRY(const Reading open, begin_change());
   const Turn turn(*this);
   SIGHTLINE_TRY_DO(catch_up_index());
-  if (auto stored = writer_->put_payload_index(field, type); !stored)
+  if (auto stored = writer_->put_payload_index(path.text(), type); !stored)
     return after_failure(std::move(stored).error());
   index_is_behind_ = true;
   SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db_->snapshot());
-  SIGHTLINE_TRY_DO(index_->add_payload_index(*db_, *snapshot, field, type));
+  SIGHTLINE_TRY_DO(index_->add_payload_index(*db_, *snapshot, path.text(), type));
   SIGHTLINE_TRY_DO(publish());
   index_is_behind_ = false;
   return {};
 }
 
 Result<bool> LocalStore::drop_payload_index(std::string_view field) {
+  SIGHTLINE_TRY(const FieldPath path, FieldPath::parse(field));
   SIGHTLINE_TRY(const Reading open, begin_change());
   const Turn turn(*this);
   SIGHTLINE_TRY_DO(catch_up_index());
-  auto dropped = writer_->drop_payload_index(field);
+  auto dropped = writer_->drop_payload_index(path.text());
   if (!dropped) return after_failure(std::move(dropped).error());
   if (*dropped) {
-    index_->drop_payload_index(field);
+    index_->drop_payload_index(path.text());
     SIGHTLINE_TRY_DO(publish());
   }
   return *dropped;

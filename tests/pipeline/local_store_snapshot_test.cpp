@@ -119,14 +119,20 @@ TEST_F(Snapshots, WhatCannotBeTakenOrRestoredLeavesNothing) {
   EXPECT_EQ(snapshot("stopped.tar", stop.get_token()).error().code, StatusCode::kCancelled);
   EXPECT_FALSE(std::filesystem::exists(dir_ / "stopped.tar"));
 
-  std::stringstream tar;
-  tar << std::ifstream(dir_ / "c.tar", std::ios::binary).rdbuf();
-  // In the manifest, in a header, in a file; what lies between files means nothing.
-  for (const auto at : {tar.str().find("MANIFEST-"), tar.str().rfind("ustar") - 257,
-                        tar.str().rfind("MANIFEST-")}) {
-    std::string bad = tar.str();
-    bad[at] = static_cast<char>(bad[at] ^ 0x04);
-    std::ofstream(dir_ / "bad.tar", std::ios::binary | std::ios::trunc) << bad;
+  const std::string whole = testing_support::read_file(dir_ / "c.tar");
+  std::vector<std::string> damaged = {whole.substr(0, whole.size() / 2), "", "not a tar"};
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(folder_->collection_folder("c") / "shards")) {
+    if (!entry.is_regular_file()) continue;
+    const std::string file = testing_support::read_file(entry.path());
+    const auto at = whole.find(file);
+    ASSERT_NE(at, std::string::npos) << entry.path();
+    damaged.push_back(whole);
+    damaged.back()[at + file.size() / 2] ^= 0x04;
+  }
+  ASSERT_GE(damaged.size(), 5U);
+  for (const std::string& bytes : damaged) {
+    dir_.write("bad.tar", bytes);
     const auto restored = restore(*folder_, "d", "bad.tar");
     ASSERT_FALSE(restored);
     EXPECT_EQ(restored.error().code, StatusCode::kCorruption) << restored.error().message;

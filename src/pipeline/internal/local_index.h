@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,6 +37,8 @@ namespace sightline::pipeline {
 
 /// Whether `name` can be that of a sealed shard's folder: "000001".
 bool is_shard_folder(std::string_view name);
+/// Names of folders in a list of shards (CollectionDb::shards()), as far as it can be read.
+std::set<std::string> listed_folders(const Json& list);
 
 /// The shards of one vector name at one moment. No slot has a live row in two of them.
 struct ShardSet {
@@ -79,14 +82,20 @@ class LocalIndex {
     kIncomplete,  ///< A reader has seen only a part of the writer's newest commits.
     kUnusable,    ///< A listed shard cannot be opened.
   };
+  struct LoadOptions {
+    /// A shard that cannot be opened is named in a warning, and its rows are read from `vectors`.
+    bool do_without = false;
+    /// Whether so many bytes may be taken for rows that no shard holds.
+    std::function<Result<void>(std::uint64_t bytes)> reserve;
+    /// Makes the new shard of a build, if there may be one: then such rows are sealed as they are
+    /// read, whatever their number.
+    std::function<Result<std::shared_ptr<index::SealedShard>>(const ShardBuild& build)> seal;
+  };
   /// Brings everything to the state of `db` at `at`: on opening all rows, later the difference.
   /// Shards that are open stay open. A row that is damaged is left out and named in a warning.
   /// Unless kYes is returned nothing was changed.
-  ///
-  /// do_without  a shard that cannot be opened is named in a warning, and its rows are read from
-  ///             `vectors`.
   Result<Loaded> load(const storage::CollectionDb& db, const storage::CollectionSnapshot& at,
-                      bool do_without);
+                      const LoadOptions& options);
   /// What a commit did, in order.
   void apply(std::span<const storage::RowEffect> effects);
 
@@ -118,14 +127,12 @@ class LocalIndex {
                     index::Version version);
   void end_build();
 
-  /// The list as it should be. It differs from the stored one if `lost_shards()`.
+  /// The list as it should be. It differs from the stored one if load() lost or sealed shards.
   Json list() const;
-  bool lost_shards() const { return lost_shards_; }
-  void forget_lost_shards() { lost_shards_ = false; }
+  bool list_changed() const { return list_changed_; }
+  void list_was_stored() { list_changed_ = false; }
   /// Names of the folders in use.
   std::set<std::string> folders() const;
-  /// Numbers of new folders begin behind those of `names`.
-  void skip_folders(const std::set<std::string>& names);
 
  private:
   struct WantedRow {
@@ -148,7 +155,9 @@ class LocalIndex {
                           Contents& contents) const;
   void compare(Rows& rows, std::vector<WantedRow>& wanted, index::Version version);
   Result<void> load_rows(const storage::CollectionDb& db, const storage::CollectionSnapshot& at,
-                         const std::string& vector_name, std::span<const WantedRow> wanted);
+                         const std::string& vector_name, std::span<const WantedRow> wanted,
+                         const LoadOptions& options);
+  Result<void> seal_oldest(const std::string& vector_name, const LoadOptions& options);
   Result<void> load_payload_indexes(const storage::CollectionDb& db,
                                     const storage::CollectionSnapshot& at,
                                     const Contents& contents);
@@ -172,7 +181,7 @@ class LocalIndex {
 
   std::uint64_t next_folder_ = 1;
   std::uint64_t load_number_ = 0;
-  bool lost_shards_ = false;
+  bool list_changed_ = false;
   // Of the build that runs: slots whose row has ended or was replaced since it began.
   std::optional<std::string> building_;
   std::vector<index::Slot> ended_;
