@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::chrono::seconds kFirstPatience{5};
 constexpr std::chrono::seconds kMostPatience{600};
+constexpr std::chrono::seconds kUrgentPatience{1};  // full shards take memory
 constexpr std::chrono::milliseconds kDeadlineLook{20};
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -54,9 +55,10 @@ void ShardKeeper::note_write(std::uint64_t num_rows, bool is_urgent) {
     }
     window_rows_ += num_rows;
     if (window_rows_ >= options_.bulk_rows) last_bulk_ = time;
-    const SteadyTime wanted = is_urgent ? time : time + options_.idle;
-    if (look_at_ <= wanted) return;
-    look_at_ = wanted;
+    const SteadyTime due = std::max(look_at_, not_before_);
+    if (is_urgent) not_before_ = std::min(not_before_, time + kUrgentPatience);
+    look_at_ = std::min(look_at_, is_urgent ? time : time + options_.idle);
+    if (std::max(look_at_, not_before_) >= due) return;
   }
   changed_.notify_all();
 }
