@@ -176,7 +176,7 @@ TEST_P(Kinds, ASelectorFindsAllowedRowsAlone) {
     const bool scans_half_a_graph = GetParam().spec.type == ShardType::kHnsw && every >= 2;
     if (is_flat() || scans_half_a_graph || allowed.count() <= 1000) {
       EXPECT_EQ(stats.num_exact, kQueries) << "every " << every;
-    } else {
+    } else if (GetParam().spec.type != ShardType::kHnsw) {  // so few rows are scanned sooner
       EXPECT_LT(stats.num_exact, kQueries) << "every " << every;
     }
     EXPECT_EQ(stats.num_exact + stats.num_approximate, kQueries);
