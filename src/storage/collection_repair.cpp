@@ -277,14 +277,9 @@ class Rewriter {
 
 /// Lines about files that RocksDB reads in silence past what is damaged.
 void tell_log_damages(const fs::path& folder, std::vector<std::string>& damages) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() != ".log") continue;
-    const auto damage = find_log_damage(entry.path(), /*is_closed=*/false);
-    if (damage && *damage) {
-      damages.push_back(entry.path().filename().string() + ": damaged at byte " +
-                        std::to_string(**damage) + ": what was written there is lost");
-    }
+  for (const LogDamage& damage : damaged_logs(folder)) {
+    damages.push_back(damage.path.filename().string() + ": damaged at byte " +
+                      std::to_string(damage.at) + ": what was written there is lost");
   }
 }
 

@@ -41,12 +41,7 @@ class Verifier {
     std::vector<rocksdb::LiveFileMetaData> tables;
     database_.handle()->GetLiveFilesMetaData(&tables);
     for (const rocksdb::LiveFileMetaData& table : tables) check_table(table);
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(database_.path(), error)) {
-      const std::string name = entry.path().filename();
-      if (entry.path().extension() == ".log") check_log(entry.path(), /*is_closed=*/false);
-      if (name.starts_with("MANIFEST-")) check_log(entry.path(), /*is_closed=*/true);
-    }
+    check_logs();
     if (holds) enable_file_deletions(*database_.handle());
   }
 
@@ -64,12 +59,15 @@ class Verifier {
       tell(table.relative_filename + " (" + table.column_family_name + "): " + status.ToString());
   }
 
-  void check_log(const std::filesystem::path& path, bool is_closed) {
-    const auto damage = find_log_damage(path, is_closed && database_.is_writer());
-    if (!damage) {
-      if (std::error_code error; std::filesystem::exists(path, error)) tell(damage.error().message);
-    } else if (*damage) {
-      tell(path.filename().string() + ": damaged at byte " + std::to_string(**damage));
+  void check_logs() {
+    const auto manifest = check_manifest(database_.path(), /*is_closed=*/database_.is_writer());
+    if (!manifest) tell(manifest.error().message);
+    const auto damaged = damaged_logs(database_.path());
+    if (damaged.empty()) return;
+    // One that is being written may look damaged once.
+    for (const LogDamage& again : damaged_logs(database_.path())) {
+      if (std::find(damaged.begin(), damaged.end(), again) != damaged.end())
+        tell(again.path.filename().string() + ": damaged at byte " + std::to_string(again.at));
     }
   }
 

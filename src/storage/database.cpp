@@ -214,18 +214,14 @@ Result<void> RocksDatabase::check_families() const {
 Result<void> RocksDatabase::check_files() const {
   SIGHTLINE_TRY_DO(check_manifest(path_, /*is_closed=*/is_writer()));
   if (is_writer()) {
-    const auto damaged = damaged_tables(path_);
-    if (!damaged.empty()) return corruption(damaged.front().message);
+    const auto tables = damaged_tables(path_);
+    if (!tables.empty()) return corruption(tables.front().message);
   }
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
-    if (entry.path().extension() != ".log") continue;
-    const auto damage = find_log_damage(entry.path(), /*is_closed=*/false);
-    if (!damage || !*damage) continue;  // One that vanished is RocksDB's to judge.
-    return corruption(entry.path().string() + " is damaged at byte " + std::to_string(**damage) +
-                      ", and what was written later would be lost with it");
-  }
-  return {};
+  const auto damaged = damaged_logs(path_);
+  if (damaged.empty()) return {};
+  return corruption(damaged.front().path.string() + " is damaged at byte " +
+                    std::to_string(damaged.front().at) +
+                    ", and what was written later would be lost with it");
 }
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open_damaged(

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <utility>
 
 namespace sightline::storage {
 namespace {
@@ -128,6 +129,26 @@ Result<std::optional<std::uint64_t>> find_log_damage(const std::filesystem::path
     if (block.size() < kBlockBytes) break;
   }
   return is_closed ? damage : std::optional<std::uint64_t>();
+}
+
+std::vector<LogDamage> damaged_logs(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> logs;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    // An empty one follows a torn one after a crash while opening.
+    if (entry.path().extension() == ".log" && entry.file_size(error) > 0)
+      logs.push_back(entry.path());
+  }
+  std::sort(logs.begin(), logs.end(), [](const auto& a, const auto& b) {
+    const std::string name_a = a.filename(), name_b = b.filename();
+    return std::pair(name_a.size(), name_a) < std::pair(name_b.size(), name_b);  // by number
+  });
+  std::vector<LogDamage> damaged;
+  for (const auto& log : logs) {
+    const auto damage = find_log_damage(log, /*is_closed=*/log != logs.back());
+    if (damage && *damage) damaged.push_back({log, **damage});
+  }
+  return damaged;
 }
 
 Result<void> visit_log(const std::filesystem::path& path,

@@ -336,6 +336,45 @@ TEST_F(StorageDamage, ADamagedLastRecordOfTheLogIsAsIfItWasNeverWritten) {
   }
 }
 
+TEST_F(StorageDamage, AnOlderLogThatIsDamagedIsNamed) {
+  {
+    auto database =
+        RocksDatabase::open(folder(), OpenMode::kWrite, collection_families(), budget_).value();
+    rocksdb::DB& db = database->db();
+    const auto put = [&](Family family, const std::string& key) {
+      rocksdb::WriteOptions options;
+      options.sync = true;
+      ASSERT_TRUE(db.Put(options, database->family(family), key, std::string(5000, 'x')).ok());
+    };
+    put(kMeta, "test:1");
+    put(kBlobs, "test:2");
+    // A family in a table begins a new log; the rest stays in the old one.
+    ASSERT_TRUE(db.Flush(rocksdb::FlushOptions(), database->family(kMeta)).ok());
+    put(kBlobs, "test:3");
+  }
+  std::string older = file("", ".log");
+  for (const auto& entry : fs::directory_iterator(folder())) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(".log")) older = std::min(older, name);
+  }
+  ASSERT_NE(older, file("", ".log"));
+  fs::remove_all(dir_ / "sound");
+  fs::copy(folder(), dir_ / "sound");
+  const std::uintmax_t end = size(older);
+  for (const std::uintmax_t to : {end - 1, end / 2, std::uintmax_t{0}}) {
+    restore();
+    cut(older, to);
+    EXPECT_EQ(open_error(OpenMode::kWrite).code, StatusCode::kCorruption);
+    EXPECT_THAT(open_error(OpenMode::kWrite).message, HasSubstr(std::to_string(std::stoi(older))));
+  }
+  restore();
+  flip(older, end - 1);
+  for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
+    EXPECT_EQ(open_error(mode).code, StatusCode::kCorruption);
+    EXPECT_THAT(open_error(mode).message, AllOf(HasSubstr(older), HasSubstr("damaged at byte")));
+  }
+}
+
 TEST_F(StorageDamage, ADamagedManifestIsNamedAndMadeAnew) {
   const std::string manifest = file("MANIFEST-");
   const std::uintmax_t end = size(manifest);

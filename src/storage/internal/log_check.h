@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
 
@@ -23,6 +24,15 @@ std::uint32_t crc32c(std::string_view bytes);
 /// returns  nullopt: none. errors  kIoError.
 Result<std::optional<std::uint64_t>> find_log_damage(const std::filesystem::path& path,
                                                      bool is_closed);
+
+struct LogDamage {
+  std::filesystem::path path;
+  std::uint64_t at = 0;  ///< byte
+  bool operator==(const LogDamage&) const = default;
+};
+/// Damages of the logs (*.log) in a database's folder; one that a later one follows is closed.
+/// Files that cannot be read are left out: RocksDB says why.
+std::vector<LogDamage> damaged_logs(const std::filesystem::path& folder);
 
 /// Calls `visit` for each whole record up to the first damage or the end.
 /// errors  kIoError.
