@@ -14,6 +14,8 @@ constexpr std::uint64_t kMinRowsPerList = 39;
 constexpr std::uint64_t kMinPqRows = 256;
 // Shards whose sizes differ by less than this are merged by a bulk load.
 constexpr std::uint64_t kTierFactor = 8;
+// With fewer full growing shards waiting, too many sealed ones are merged first.
+constexpr std::size_t kMaxFullWhileMerging = 4;
 
 ShardSpec flat() {
   ShardSpec spec;
@@ -116,7 +118,7 @@ BuildPlan merge_for_load(const ShardsState& state) {
       return state.sealed[at].num_live < limit;
     });
     const auto num_kept = static_cast<std::size_t>(first - order.begin());
-    if (order.end() - first >= 2 && num_kept < kMaxSealedShards) {
+    if (order.end() - first >= 2 && num_kept < kMaxSealedWhileLoading) {
       order.erase(order.begin(), first);
       return plan_of(std::move(order), flat(), "merging");
     }
@@ -167,14 +169,13 @@ std::optional<BuildPlan> plan_sealed(const ShardsState& state) {
 std::optional<BuildPlan> plan_background(const ShardsState& state, Activity activity,
                                          const SealingOptions& options) {
   BuildPlan seal = plan_of({}, flat(), "sealing");
-  if (!state.full.empty()) {
+  const bool is_crowded = state.sealed.size() > kMaxSealedWhileLoading;
+  if (!state.full.empty() && !(is_crowded && state.full.size() < kMaxFullWhileMerging)) {
     seal.full = {0};
     return seal;
   }
-  if (activity == Activity::kLoading) {
-    if (state.sealed.size() > kMaxSealedShards) return merge_for_load(state);
-    return std::nullopt;
-  }
+  if (is_crowded) return merge_for_load(state);
+  if (activity == Activity::kLoading) return std::nullopt;
   if (activity == Activity::kIdle &&
       (state.growing >= options.small_rows ||
        state.growing * state.dim * sizeof(float) >= options.small_bytes)) {

@@ -58,15 +58,22 @@ TEST(ShardPolicy, SmallCollectionsStayGrowing) {
 }
 
 TEST(ShardPolicy, NothingIsTrainedDuringABulkLoad) {
-  std::vector<ShardsState::Sealed> flats(8, shard(131'072, "Flat"));
-  EXPECT_FALSE(plan_background(state_of(flats), Activity::kLoading, {}));
+  std::vector<ShardsState::Sealed> flats(31, shard(131'072, "Flat"));
   flats.insert(flats.begin(), shard(3'000'000, "IVF8192,Flat"));
+  EXPECT_FALSE(plan_background(state_of(flats), Activity::kLoading, {}));
   flats.push_back(shard(1'048'576, "Flat"));
-  const auto plan = plan_background(state_of(flats), Activity::kLoading, {});
-  ASSERT_TRUE(plan);
-  // Those of one size; the large ones are not copied.
-  EXPECT_THAT(plan->sealed, UnorderedElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
-  EXPECT_EQ(type_of(plan), "Flat");
+  ShardsState state = state_of(flats);
+  for (const std::size_t num_full : {0U, 3U}) {
+    state.full.assign(num_full, 131'072);
+    const auto plan = plan_background(state, Activity::kLoading, {});
+    ASSERT_TRUE(plan);
+    // Those of one size; the large ones are not copied.
+    EXPECT_EQ(plan->sealed.size(), 31U);
+    EXPECT_THAT(plan->sealed, testing::Each(testing::AllOf(testing::Ge(1U), testing::Le(31U))));
+    EXPECT_EQ(type_of(plan), "Flat");
+  }
+  state.full.push_back(131'072);  // These take memory.
+  EXPECT_THAT(plan_background(state, Activity::kLoading, {})->full, ElementsAre(0));
   // Afterwards everything is.
   const auto later = plan_background(state_of({shard(1'048'576, "Flat"), shard(1'048'576, "Flat")}),
                                      Activity::kWriting, {});
@@ -78,7 +85,7 @@ TEST(ShardPolicy, NothingIsTrainedDuringABulkLoad) {
 TEST(ShardPolicy, ABulkLoadOfAnySizeKeepsFewShardsAndCopiesRowsSeldom) {
   ShardsState state = state_of({});
   std::uint64_t num_copied = 0;
-  constexpr int kShards = 400;
+  constexpr int kShards = 2000;
   for (int i = 0; i < kShards; ++i) {
     state.sealed.push_back(shard(32'768, "Flat"));
     while (const auto plan = plan_background(state, Activity::kLoading, {})) {
@@ -92,7 +99,7 @@ TEST(ShardPolicy, ABulkLoadOfAnySizeKeepsFewShardsAndCopiesRowsSeldom) {
       state.sealed.push_back(shard(rows, "Flat"));
       num_copied += rows;
     }
-    ASSERT_LE(state.sealed.size(), kMaxSealedShards);
+    ASSERT_LE(state.sealed.size(), kMaxSealedWhileLoading);
   }
   EXPECT_LE(num_copied, 4U * kShards * 32'768U);
 }

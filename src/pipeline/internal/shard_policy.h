@@ -4,7 +4,8 @@
 // Sizes form a staircase: the smallest shards are merged with the next one up once together they
 // have half its rows. So a row is copied about log(n) times, and from 32,768 rows to 10 million
 // there are at most 6 steps. During a bulk load nothing is trained: full growing shards become
-// Flat, and if there are too many of them, those of one size become one.
+// Flat, and only if there are very many of them, those of one size become one: scanning 32 shards
+// costs what scanning one of their size does.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,8 @@ namespace sightline::pipeline {
 
 /// Sealed shards of one vector name, beyond a build that runs.
 inline constexpr std::size_t kMaxSealedShards = 8;
+/// The same during a bulk load.
+inline constexpr std::size_t kMaxSealedWhileLoading = 32;
 /// Share of deleted rows from which on a shard is rewritten.
 inline constexpr double kMaxDeadShare = 0.2;
 
