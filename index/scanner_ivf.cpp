@@ -31,9 +31,10 @@ struct Findings {
 
 class ListPart final : public ScanPart {
  public:
-  ListPart(const ScanJob& job, std::span<const Piece> pieces, Findings& result)
+  ListPart(const ScanJob& job, std::span<const Piece> pieces, bool asks_witnesses, Findings& result)
       : job_(job),
         pieces_(pieces),
+        asks_witnesses_(asks_witnesses),
         result_(result),
         scanner_(
             make_code_scanner(job.data, job.transposed_codebooks, job.kernels, job.query.vector)),
@@ -54,7 +55,7 @@ class ListPart final : public ScanPart {
     }
     batch.flush();
     own_.num_passed += batch.num_scored();
-    if (job_.filter.filters()) hear_witnesses(piece);
+    if (asks_witnesses_) ask_witnesses(piece);
     return {};
   }
 
@@ -65,8 +66,8 @@ class ListPart final : public ScanPart {
   }
 
  private:
-  void hear_witnesses(const Piece& piece) {
-    constexpr std::size_t kRowsPerWitness = 4;
+  void ask_witnesses(const Piece& piece) {
+    constexpr std::size_t kRowsPerWitness = 2;
     const ShardData::List& list = job_.data.lists[piece.list];
     ScanBatch batch(*scanner_,
                     [this](float distance, std::uint32_t) { own_.witnesses.push_back(distance); });
@@ -77,13 +78,14 @@ class ListPart final : public ScanPart {
 
   const ScanJob& job_;
   const std::span<const Piece> pieces_;
+  const bool asks_witnesses_;
   Findings& result_;
   const std::unique_ptr<Scanner> scanner_;
   Findings own_;
 };
 
 Result<void> scan_round(const ScanJob& job, std::span<const std::uint32_t> lists,
-                        Findings& findings) {
+                        bool asks_witnesses, Findings& findings) {
   const std::size_t code_size = std::max<std::size_t>(1, job.data.code_size);
   const std::size_t piece_rows = std::max<std::size_t>(1, kPieceBytes / code_size);
   std::vector<Piece> pieces;
@@ -95,14 +97,17 @@ Result<void> scan_round(const ScanJob& job, std::span<const std::uint32_t> lists
     num_rows += size;
   }
   job.filter.expect(num_rows);
-  return scan_in_parts(pieces.size(), num_rows * code_size / kBytesPerThread, job.pool,
-                       Priority::kQueryEncoding,
-                       [&] { return std::make_unique<ListPart>(job, pieces, findings); });
+  return scan_in_parts(
+      pieces.size(), num_rows * code_size / kBytesPerThread, job.pool, Priority::kQueryEncoding,
+      [&] { return std::make_unique<ListPart>(job, pieces, asks_witnesses, findings); });
 }
 
 // What a filtered search keeps of candidates by code distance, of which not all are refined, and of
-// hits to look at: three times the k wanted tell more surely where hits come from.
-constexpr std::size_t kCandidatesKept = 8, kHitsLookedAt = 3;
+// hits to look at: twice the k wanted tell more surely where hits come from.
+constexpr std::size_t kCandidatesKept = 8, kHitsLookedAt = 2;
+// A filtered search that must go so far through the lists scans them all: it costs little more, and
+// what is found is no question then.
+constexpr double kMaxShareProbed = 0.25;
 
 // A few hits need more candidates each: the order of codes errs by places, not by shares.
 std::size_t candidates_for(std::size_t k, std::size_t refine) {
@@ -270,12 +275,14 @@ Result<std::optional<Candidates>> scan_lists(const ScanJob& job, std::size_t npr
   HitsAtRest rest(k);
   std::size_t done = 0;
   for (std::size_t end = nprobe; done < end;) {
-    SIGHTLINE_TRY_DO(scan_round(job, order.lists(done, end), findings));
+    const bool asks = filters && end < num_lists;
+    SIGHTLINE_TRY_DO(scan_round(job, order.lists(done, end), asks, findings));
     done = end;
     if (findings.num_passed < wanted)
       end += further_lists(job, wanted - findings.num_passed, num_lists);
     if (filters && !rest.look(done, findings)) end = std::max(end, rest.next_look());
-    end = std::min(end, num_lists);
+    const bool is_far = static_cast<double>(end) > kMaxShareProbed * static_cast<double>(num_lists);
+    if (end > num_lists || (filters && end > done && is_far)) end = num_lists;
   }
   job.stats.num_scanned += findings.num_passed;
   job.stats.num_lists += done;

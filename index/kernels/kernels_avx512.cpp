@@ -214,13 +214,17 @@ void table_sums(const float* table, const std::byte* const* codes, std::size_t n
       const __m512i at = _mm512_add_epi32(sixteen_codes(codes[r] + m), lanes);
       total = _mm512_add_ps(total, _mm512_i32gather_ps(at, table + m * kWords, 4));
     }
-    if (m < num_parts) {
-      const __m512i at = _mm512_add_epi32(last_codes(codes[r] + m, num_parts - m), lanes);
-      total = _mm512_add_ps(
-          total, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), tail_mask(num_parts - m), at,
-                                          table + m * kWords, 4));
+    if (m + 8 <= num_parts) {
+      const __m256i eight = _mm256_cvtepu8_epi32(
+          _mm_loadl_epi64(static_cast<const __m128i*>(static_cast<const void*>(codes[r] + m))));
+      const __m256i at = _mm256_add_epi32(eight, _mm512_castsi512_si256(lanes));
+      const __m256 found = _mm256_i32gather_ps(table + m * kWords, at, 4);
+      total = _mm512_add_ps(total, _mm512_zextps256_ps512(found));
+      m += 8;
     }
-    sums[r] = _mm512_reduce_add_ps(total);
+    float rest = 0;
+    for (; m < num_parts; ++m) rest += table[m * kWords + static_cast<unsigned char>(codes[r][m])];
+    sums[r] = _mm512_reduce_add_ps(total) + rest;
   }
 }
 
