@@ -38,7 +38,8 @@ using Candidates = std::vector<Candidate>;
 Result<Candidates> scan_rows(const ScanJob& job);
 
 /// IVF: the rows of the `nprobe` lists nearest to the query, and of further ones until there are k
-/// and, under a filter, as many were scanned as the first `nprobe` lists hold. (scanner_ivf.cpp)
+/// and, under a filter, as many were scanned as the first `nprobe` lists hold and further lists are
+/// likely to have nothing as near as the hits. (scanner_ivf.cpp)
 ///
 /// returns  with exact distances; where codes are lossy those of the best `refine` candidates a
 ///          wanted hit.
