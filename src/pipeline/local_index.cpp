@@ -14,8 +14,9 @@
 namespace sightline::pipeline {
 namespace {
 
-// Larger shards have only what is parsed verified when they are opened, and the rest by verify.
-constexpr std::uint64_t kVerifyAtOnceBytes = std::uint64_t{1} << 30;
+// Of larger shards only what is parsed is verified when they are opened (a search in a few lists
+// should not wait until all is read), and the rest by verify.
+constexpr std::uint64_t kVerifyAtOnceBytes = std::uint64_t{256} << 20;
 // Growing shards that wait for a background build after opening; with more, sealing begins at once.
 constexpr std::uint64_t kMaxFullWhileLoading = 4;
 // Payloads that a reader reads at once when it catches up.

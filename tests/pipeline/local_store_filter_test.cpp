@@ -151,8 +151,16 @@ TEST_F(LocalStoreFilter, AReaderLearnsOfIndexesAndChanges) {
   ASSERT_TRUE(store_->drop_payload_index("tag").value());
   ASSERT_TRUE(reader->catch_up());
   EXPECT_EQ(reader->count(tag_is("red")).value(), 2U);
-  EXPECT_EQ(reader->create_payload_index("n", FieldType::kFloat).error().code,
-            StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(store_->set_index("", "HNSW16", 0.9));
+  EXPECT_EQ(reader->info()->config.vectors.at("").index, "auto");
+  ASSERT_TRUE(reader->catch_up());
+  EXPECT_EQ(reader->info()->config.vectors.at("").index, "HNSW16");
+  for (const Status& refused :
+       {reader->create_payload_index("n", FieldType::kFloat).error(),
+        reader->drop_payload_index("n").error(), reader->set_index("", "Flat", 0.9).error(),
+        reader->optimize({}, Deadline::never()).error()}) {
+    EXPECT_EQ(refused.code, StatusCode::kFailedPrecondition) << refused.message;
+  }
 }
 
 TEST_F(LocalStoreFilter, PayloadsAreChangedByIdAndByFilter) {

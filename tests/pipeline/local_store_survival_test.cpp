@@ -108,15 +108,62 @@ TEST_F(LocalStoreSurvival, KillsWhileShardsAreBuiltCostNothingThatWasAcknowledge
   }
 }
 
+/// A small disk below dir_/disk, while it lives.
+class SmallDisk {
+ public:
+  SmallDisk(const std::filesystem::path& path, const std::string& size) : path_(path) {
+    std::filesystem::create_directory(path);
+    is_mounted_ = run_process({"sh", "-c",
+                               "mount -t tmpfs -o size=" + size + " tmpfs '" + path.string() +
+                                   "' 2>/dev/null"}) == 0;
+  }
+  ~SmallDisk() {
+    if (is_mounted_) run_process({"umount", "-l", path_.string()});
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool is_mounted() const { return is_mounted_; }
+
+ private:
+  const std::filesystem::path path_;
+  bool is_mounted_ = false;
+};
+
+TEST_F(LocalStoreSurvival, AShardThatFindsNoRoomIsSaidAndBuiltLater) {
+  const SmallDisk mounted(dir_ / "disk", "60m");
+  if (!mounted.is_mounted()) GTEST_SKIP() << "this machine lets us mount nothing";
+  StoreOptions options;
+  options.memtable_bytes = 4'000'000;
+  options.sealing.in_background = false;
+  constexpr std::size_t kWide = 256;
+  auto folder = DataFolder::open(dir_ / "disk/data", Access::kWrite, options, pool_).value();
+  auto store = folder->create_collection("c", config_of(kWide)).value();
+  std::vector<WriteOp> ops;
+  for (std::uint64_t id = 0; id < 8000; ++id)
+    ops.emplace_back(point(id, script::vector_of(id, kWide)));
+  ASSERT_TRUE(store->write(std::move(ops)));
+  // Little is left.
+  std::ofstream(dir_ / "disk/filler")
+      << std::string(std::filesystem::space(dir_ / "disk").available - 3'000'000, 'x');
+  const auto refused = store->optimize({}, Deadline::never());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, StatusCode::kResourceExhausted) << refused.error().message;
+  EXPECT_THAT(refused.error().message, HasSubstr((dir_ / "disk").string()));
+  EXPECT_TRUE(std::filesystem::is_empty(folder->collection_folder("c") / "shards"));
+  const SearchRequest request = near(script::vector_of(7, kWide), 10'000);
+  EXPECT_EQ(store->search(request, Deadline::never())->hits.size(), 8000U);
+  std::filesystem::remove(dir_ / "disk/filler");
+  const auto built = store->optimize({}, Deadline::never());
+  ASSERT_TRUE(built) << built.error().message;
+  EXPECT_EQ(built->num_rows, 8000U);
+  EXPECT_EQ(store->search(request, Deadline::never())->hits.size(), 8000U);
+  EXPECT_EQ(folder->verify_collection("c", Deadline::never())->size(), 0U);
+}
+
 TEST_F(LocalStoreSurvival, AFullDiskIsSaidAndWritingGoesOnWhenThereIsRoom) {
   const std::string disk = (dir_ / "disk").string();
-  std::filesystem::create_directory(disk);
-  if (run_process({"sh", "-c", "mount -t tmpfs -o size=40m tmpfs '" + disk + "' 2>/dev/null"}) != 0)
-    GTEST_SKIP() << "this machine lets us mount nothing";
-  struct Unmount {
-    std::string disk;
-    ~Unmount() { run_process({"umount", "-l", disk}); }
-  } unmount{disk};
+  const SmallDisk mounted(disk, "40m");
+  if (!mounted.is_mounted()) GTEST_SKIP() << "this machine lets us mount nothing";
   StoreOptions options;
   options.memtable_bytes = 4'000'000;
   {
