@@ -76,9 +76,8 @@ class CollectionJobs : public ::testing::Test {
   }
   std::vector<std::string> collections() {
     std::vector<std::string> names;
-    for (const Json& entry : run_json({"collection", "list"})["collections"]) {
-      names.push_back(entry["name"]);
-    }
+    const Json list = run_json({"collection", "list"})["collections"];
+    for (const Json& entry : list) names.push_back(entry["name"]);
     return names;
   }
   /// Flips one bit in the middle of a file.

@@ -59,7 +59,8 @@ class Import : public ::testing::Test {
     const Finished finished = run({"collection", "list", "--json"});
     std::vector<std::string> names;
     if (finished.code != 0) return names;  // there is no data folder yet
-    for (const Json& entry : finished.json()["collections"]) names.push_back(entry["name"]);
+    const Json list = finished.json()["collections"];
+    for (const Json& entry : list) names.push_back(entry["name"]);
     return names;
   }
 
