@@ -202,16 +202,20 @@ Result<int> search_vectors(CommandContext& context, const SearchFlags& flags) {
 
 Result<std::vector<Answered>> ask(const pipeline::QueryPipeline& pipeline, pipeline::Query query,
                                   std::vector<Operands> queries) {
-  std::vector<Answered> answers;
-  for (Operands& operands : queries) {
+  std::vector<pipeline::EncodedQuery> encoded;
+  for (const Operands& operands : queries) {
     query.operands = operands;
-    auto answer = pipeline.search(query, Deadline::never());
-    if (!answer) {
-      if (queries.size() == 1) return std::move(answer).error();
-      return std::move(answer).error().with_context("query " + describe(operands));
+    auto one = pipeline.encode(query, Deadline::never());
+    if (!one) {
+      if (queries.size() == 1) return std::move(one).error();
+      return std::move(one).error().with_context("query " + describe(operands));
     }
-    answers.push_back({std::move(operands), *std::move(answer)});
+    encoded.push_back(*std::move(one));
   }
+  SIGHTLINE_TRY(auto found, pipeline.search_encoded(std::move(encoded), Deadline::never()));
+  std::vector<Answered> answers;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    answers.push_back({std::move(queries[i]), std::move(found[i])});
   return answers;
 }
 

@@ -1,9 +1,7 @@
 #include "apps/vector_search.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <future>
 #include <iostream>
 #include <sstream>
 #include <utility>
@@ -54,42 +52,13 @@ Result<std::string> check_vector(const pipeline::CollectionInfo& info, const Vec
   return vector->first;
 }
 
-/// All queries, on all cores, in order.
 Result<Answers> ask(const pipeline::CollectionStore& store, const QueryVectors& queries,
-                    const pipeline::SearchRequest& request, ComputePool& pool) {
-  Answers answers(queries.count());
-  std::vector<Status> errors(queries.count());
-  std::atomic<std::size_t> next = 0;
-  std::atomic<bool> failed = false;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < queries.count() && !failed; i = next++) {
-      pipeline::SearchRequest one = request;
-      auto row = queries.row(i);
-      if (row) one.vector = *std::move(row);
-      auto answer = row ? store.search(one, Deadline::never()) : std::move(row).error();
-      if (answer) {
-        answers[i] = *std::move(answer);
-      } else {
-        errors[i] = queries.count() == 1
-                        ? answer.error()
-                        : answer.error().with_context("query " + std::to_string(i));
-        failed = true;
-      }
-    }
-  };
-  if (queries.count() == 1) {
-    work();  // here, so that the search may use the whole pool
-  } else {
-    std::vector<std::future<void>> running;
-    for (std::size_t i = 0; i < std::min(pool.num_threads(), queries.count()); ++i) {
-      running.push_back(pool.submit(Priority::kQueryEncoding, work));
-    }
-    for (auto& task : running) task.wait();
-    for (auto& task : running) task.get();
+                    const pipeline::SearchRequest& request) {
+  std::vector<pipeline::SearchRequest> requests(queries.count(), request);
+  for (std::size_t i = 0; i < queries.count(); ++i) {
+    SIGHTLINE_TRY(requests[i].vector, queries.row(i));
   }
-  const auto bad = std::ranges::find_if(errors, [](const auto& e) { return !e.message.empty(); });
-  if (failed) return *bad;
-  return answers;
+  return store.search_batch(requests, Deadline::never());
 }
 
 /// Of all queries together: the filter's numbers are one query's, the work is summed.
@@ -103,6 +72,7 @@ pipeline::SearchPlan sum_plans(const Answers& answers) {
     sum.num_scanned += plan.num_scanned;
     sum.num_refined += plan.num_refined;
     sum.num_lists += plan.num_lists;
+    sum.num_payloads_read += plan.num_payloads_read;
     sum.num_widened += plan.num_widened;
     for (const std::string& warning : plan.warnings) {
       if (std::ranges::find(sum.warnings, warning) == sum.warnings.end()) {
@@ -221,7 +191,7 @@ Result<int> run_vector_search(CommandContext& context, const VectorSearch& searc
   request.nprobe = search.nprobe;
   request.ef_search = search.ef_search;
   const double open_ms = watch.lap();
-  SIGHTLINE_TRY(const Answers answers, ask(*store, queries, request, context.pool()));
+  SIGHTLINE_TRY(const Answers answers, ask(*store, queries, request));
   const double search_ms = watch.lap();
   SIGHTLINE_TRY_DO(note_state(context, *store, info));
 

@@ -192,12 +192,13 @@ struct SearchPlan {
   /// "exact": all allowed rows were compared; "approximate": through lists or links; "mixed": some
   /// shards so, others so; "empty": no point is allowed.
   std::string strategy;
-  std::uint64_t num_points = 0;     ///< Points that have the vector.
-  std::uint64_t num_estimated = 0;  ///< Points that the filter was thought to allow.
-  std::uint64_t num_allowed = 0;    ///< Points that it allowed.
-  std::uint64_t num_scanned = 0;    ///< Rows or codes compared.
-  std::uint64_t num_refined = 0;    ///< Of these, compared again by full vectors.
-  std::uint64_t num_lists = 0;      ///< Inverted lists probed.
+  std::uint64_t num_points = 0;         ///< Points that have the vector.
+  std::uint64_t num_estimated = 0;      ///< Points that the filter was thought to allow.
+  std::uint64_t num_allowed = 0;        ///< Points that it allowed.
+  std::uint64_t num_scanned = 0;        ///< Rows or codes compared.
+  std::uint64_t num_refined = 0;        ///< Of these, compared again by full vectors.
+  std::uint64_t num_lists = 0;          ///< Inverted lists probed.
+  std::uint64_t num_payloads_read = 0;  ///< By the filter, for want of a payload index.
   std::size_t num_shards = 0;
   std::size_t num_widened = 0;        ///< Shards probed further because of the filter.
   std::vector<std::string> warnings;  ///< "field \"x\" has no index: payloads were read"
@@ -255,6 +256,11 @@ class CollectionStore {
 
   /// Fewer points than top_k: all of them.
   virtual Result<SearchAnswer> search(const SearchRequest& request, Deadline deadline) const = 0;
+  /// Many searches of one state, on all cores: answer i is to request i. A filter that several
+  /// share (the same object) is evaluated once; what that took is in the plan of the first.
+  /// errors  those of search(); the message says which request, if there are several.
+  virtual Result<std::vector<SearchAnswer>> search_batch(std::span<const SearchRequest> requests,
+                                                         Deadline deadline) const = 0;
 
   /// In the order of `ids`; nullopt where there is no such point.
   virtual Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,

@@ -64,6 +64,8 @@ class LocalStore final : public CollectionStore {
   Result<CollectionInfo> info() const override;
   Result<WriteSummary> write(std::vector<WriteOp> ops) override;
   Result<SearchAnswer> search(const SearchRequest& request, Deadline deadline) const override;
+  Result<std::vector<SearchAnswer>> search_batch(std::span<const SearchRequest> requests,
+                                                 Deadline deadline) const override;
   Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,
                                                       GetOptions options) const override;
   Result<std::vector<StoredPoint>> scroll(std::optional<PointId> from, std::size_t limit,
@@ -146,8 +148,13 @@ class LocalStore final : public CollectionStore {
   // local_store_read.cpp
   Result<StoredPoint> read_point(const StoreView& at, const PointId& id, storage::Slot slot,
                                  const GetOptions& options) const;
+  Result<void> check_request(const StoreView& at, const SearchRequest& request) const;
   Result<Allowed> allowed_slots(const StoreView& at, const SearchRequest& request,
-                                const Deadline& deadline, SearchPlan& plan) const;
+                                const Deadline& deadline) const;
+  Result<Bitmap> without_excluded(const StoreView& at, const SearchRequest& request,
+                                  const Allowed& allowed) const;
+  Result<SearchAnswer> search_view(const StoreView& at, const SearchRequest& request,
+                                   const Allowed& allowed, const Deadline& deadline) const;
   Result<std::vector<ScoredPoint>> to_hits(const StoreView& at, const SearchRequest& request,
                                            const std::vector<index::Candidate>& candidates,
                                            const Deadline& deadline) const;

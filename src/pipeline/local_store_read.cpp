@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include "pipeline/internal/collection_config.h"
 #include "pipeline/internal/files.h"
+#include "pipeline/internal/parallel_run.h"
 #include "pipeline/local_store.h"
 
 namespace sightline::pipeline {
@@ -66,10 +68,11 @@ ShardInfo describe(const std::string& vector_name, const index::Shard& shard) {
 
 }  // namespace
 
-/// What a search may find.
+/// What searches under one filter may find.
 struct LocalStore::Allowed {
   std::optional<Bitmap> slots;  // nullopt: all
-  std::uint64_t num_rows = 0;   // at most
+  std::uint64_t num_rows = 0;
+  SearchPlan plan;  // as far as it is the filter's
 };
 
 Result<CollectionInfo> LocalStore::info() const {
@@ -94,71 +97,125 @@ Result<CollectionInfo> LocalStore::info() const {
   return info;
 }
 
-Result<LocalStore::Allowed> LocalStore::allowed_slots(const StoreView& at,
-                                                      const SearchRequest& request,
-                                                      const Deadline& deadline,
-                                                      SearchPlan& plan) const {
-  const LiveSlots::View& rows = at.parts.with_vector.find(request.vector_name)->second;
-  plan.num_points = plan.num_estimated = plan.num_allowed = rows.count();
-  const bool is_filtered = request.filter != nullptr && !request.filter->empty();
-  Allowed allowed;
-  allowed.num_rows = rows.count();
-  if (!is_filtered && request.exclude.size() <= kFewExcluded) return allowed;
-
-  allowed.slots = rows.slots();
-  if (is_filtered) {
-    plan.num_estimated = at.parts.payload.estimate(*request.filter, rows.count());
-    SIGHTLINE_TRY(auto evaluation,
-                  evaluate_filter(*db_, at, *request.filter, *allowed.slots, deadline));
-    for (const std::string& field : evaluation.unindexed_fields)
-      plan.warnings.push_back("field \"" + field + "\" has no index: payloads were read");
-    allowed.slots = std::move(evaluation.slots);
-    plan.num_allowed = allowed.slots->count();
-  }
-  for (const PointId& id : request.exclude) {
-    SIGHTLINE_TRY(const auto slot, db_->find_slot(*at.snapshot, id));
-    if (slot) allowed.slots->remove(*slot);
-  }
-  allowed.num_rows = allowed.slots->count();
-  return allowed;
-}
-
-Result<SearchAnswer> LocalStore::search(const SearchRequest& request, Deadline deadline) const {
-  SIGHTLINE_TRY(const Reading at, begin_read());
-  const auto config = at->config->vectors.find(request.vector_name);
-  if (config == at->config->vectors.end())
+Result<void> LocalStore::check_request(const StoreView& at, const SearchRequest& request) const {
+  if (!at.config->vectors.contains(request.vector_name))
     return invalid_argument(shown_name() + " has no " + shown_vector_name(request.vector_name));
   if (request.top_k < 1 || request.top_k > kMaxTopK) {
     return invalid_argument("top_k is " + std::to_string(request.top_k) + "; it must be 1.." +
                             std::to_string(kMaxTopK));
   }
+  return {};
+}
+
+Result<LocalStore::Allowed> LocalStore::allowed_slots(const StoreView& at,
+                                                      const SearchRequest& request,
+                                                      const Deadline& deadline) const {
+  const LiveSlots::View& rows = at.parts.with_vector.find(request.vector_name)->second;
+  Allowed allowed;
+  allowed.num_rows = rows.count();
+  SearchPlan& plan = allowed.plan;
+  plan.num_points = plan.num_estimated = plan.num_allowed = rows.count();
+  if (request.filter == nullptr || request.filter->empty()) return allowed;
+
+  plan.num_estimated = at.parts.payload.estimate(*request.filter, rows.count());
+  SIGHTLINE_TRY(auto found, evaluate_filter(*db_, at, *request.filter, rows.slots(), deadline));
+  for (const std::string& field : found.unindexed_fields)
+    plan.warnings.push_back("field \"" + field + "\" has no index: payloads were read");
+  plan.num_payloads_read = found.num_payloads_read;
+  plan.num_allowed = allowed.num_rows = found.slots.count();
+  allowed.slots = std::move(found.slots);
+  return allowed;
+}
+
+Result<Bitmap> LocalStore::without_excluded(const StoreView& at, const SearchRequest& request,
+                                            const Allowed& allowed) const {
+  Bitmap slots = allowed.slots ? *allowed.slots
+                               : at.parts.with_vector.find(request.vector_name)->second.slots();
+  for (const PointId& id : request.exclude) {
+    SIGHTLINE_TRY(const auto slot, db_->find_slot(*at.snapshot, id));
+    if (slot) slots.remove(*slot);
+  }
+  return slots;
+}
+
+Result<SearchAnswer> LocalStore::search(const SearchRequest& request, Deadline deadline) const {
+  SIGHTLINE_TRY(const Reading at, begin_read());
+  SIGHTLINE_TRY_DO(check_request(*at.view, request));
+  SIGHTLINE_TRY(const Allowed allowed, allowed_slots(*at.view, request, deadline));
+  return search_view(*at.view, request, allowed, deadline);
+}
+
+Result<std::vector<SearchAnswer>> LocalStore::search_batch(std::span<const SearchRequest> requests,
+                                                           Deadline deadline) const {
+  SIGHTLINE_TRY(const Reading at, begin_read());
+  const auto named = [&](Status status, std::size_t i) {
+    return requests.size() == 1 ? status : status.with_context("query " + std::to_string(i));
+  };
+  // One evaluation for each filter and vector name.
+  std::map<std::pair<const Filter*, std::string_view>, Allowed> filters;
+  std::vector<const Allowed*> allowed(requests.size());
+  std::vector<bool> is_first(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const SearchRequest& request = requests[i];
+    if (auto checked = check_request(*at.view, request); !checked)
+      return named(std::move(checked).error(), i);
+    const std::pair key(request.filter.get(), std::string_view(request.vector_name));
+    auto known = filters.find(key);
+    if (known == filters.end()) {
+      auto evaluated = allowed_slots(*at.view, request, deadline);
+      if (!evaluated) return named(std::move(evaluated).error(), i);
+      known = filters.emplace(key, *std::move(evaluated)).first;
+      is_first[i] = true;
+    }
+    allowed[i] = &known->second;
+  }
+  std::vector<SearchAnswer> answers(requests.size());
+  SIGHTLINE_TRY_DO(
+      run_in_parallel(requests.size(), pool_, Priority::kQueryEncoding, [&](std::size_t i) {
+        auto answer = search_view(*at.view, requests[i], *allowed[i], deadline);
+        if (!answer) return Result<void>(named(std::move(answer).error(), i));
+        answers[i] = *std::move(answer);
+        if (!is_first[i]) answers[i].plan.num_payloads_read = 0;
+        return Result<void>();
+      }));
+  return answers;
+}
+
+Result<SearchAnswer> LocalStore::search_view(const StoreView& at, const SearchRequest& request,
+                                             const Allowed& allowed,
+                                             const Deadline& deadline) const {
   std::vector<float> vector = request.vector;
-  auto prepared = prepare_vector(request.vector_name, config->second, vector);
+  auto prepared = prepare_vector(request.vector_name,
+                                 at.config->vectors.find(request.vector_name)->second, vector);
   if (!prepared) return prepared.error().with_context("query");
 
   SearchAnswer answer;
-  SIGHTLINE_TRY(const Allowed allowed, allowed_slots(*at.view, request, deadline, answer.plan));
-  const index::ShardList shards =
-      with_rows(at->parts.shards->find(request.vector_name)->second.all);
+  answer.plan = allowed.plan;
+  const index::ShardList shards = with_rows(at.parts.shards->find(request.vector_name)->second.all);
   answer.plan.num_shards = shards.size();
   answer.plan.strategy = "empty";
-  if (request.offset >= allowed.num_rows) return answer;
+  std::optional<Bitmap> fewer;
+  if (request.exclude.size() > kFewExcluded) {
+    SIGHTLINE_TRY(fewer, without_excluded(at, request, allowed));
+  }
+  const std::uint64_t num_rows = fewer ? fewer->count() : allowed.num_rows;
+  if (request.offset >= num_rows) return answer;
 
   index::SearchStats stats;
   index::ShardQuery query;
   query.vector = vector;
-  query.read_version = at->version;
-  query.allowed = allowed.slots ? &*allowed.slots : nullptr;
-  query.order = &at->ids();
+  query.read_version = at.version;
+  query.allowed = fewer ? &*fewer : allowed.slots ? &*allowed.slots : nullptr;
+  query.order = &at.ids();
   query.exact = request.exact;
   query.nprobe = request.nprobe;
   query.ef_search = request.ef_search;
   query.stats = &stats;
   query.k = static_cast<std::size_t>(std::min<std::uint64_t>(
-      allowed.num_rows, std::uint64_t{request.offset} + request.top_k + request.exclude.size()));
+      num_rows, std::uint64_t{request.offset} + request.top_k + request.exclude.size()));
   SIGHTLINE_TRY(const auto candidates, index::search_shards(shards, query, &pool_, deadline));
   fill_plan(answer.plan, stats);
-  SIGHTLINE_TRY(answer.hits, to_hits(*at.view, request, candidates, deadline));
+  SIGHTLINE_TRY(answer.hits, to_hits(at, request, candidates, deadline));
   return answer;
 }
 
@@ -232,9 +289,8 @@ Result<std::vector<std::optional<StoredPoint>>> LocalStore::get(std::span<const 
 
 Result<Bitmap> LocalStore::matching_points(const StoreView& at, const Filter& filter,
                                            const Deadline& deadline) const {
-  SIGHTLINE_TRY(auto evaluation,
-                evaluate_filter(*db_, at, filter, at.parts.points.slots(), deadline));
-  return std::move(evaluation.slots);
+  SIGHTLINE_TRY(auto found, evaluate_filter(*db_, at, filter, at.parts.points.slots(), deadline));
+  return std::move(found.slots);
 }
 
 Result<std::vector<StoredPoint>> LocalStore::scroll(std::optional<PointId> from, std::size_t limit,

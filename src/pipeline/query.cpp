@@ -28,11 +28,9 @@ class Stopwatch {
     const auto now = std::chrono::steady_clock::now();
     return Milliseconds(now - std::exchange(last_, now)).count();
   }
-  double total() const { return Milliseconds(std::chrono::steady_clock::now() - start_).count(); }
 
  private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_ = start_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 Result<void> check_query(const Query& query) {
@@ -275,6 +273,7 @@ Json to_json(const SearchPlan& plan) {
               {"num_scanned", plan.num_scanned},
               {"num_refined", plan.num_refined},
               {"num_lists", plan.num_lists},
+              {"num_payloads_read", plan.num_payloads_read},
               {"num_shards", plan.num_shards},
               {"num_widened", plan.num_widened},
               {"warnings", plan.warnings}};
@@ -290,16 +289,13 @@ Result<QueryPipeline> QueryPipeline::create(CollectionStore& store,
   return QueryPipeline(store, encoder, decode, pool);
 }
 
-Result<QueryAnswer> QueryPipeline::search(const Query& query, Deadline deadline) const {
+Result<EncodedQuery> QueryPipeline::encode(const Query& query, Deadline deadline) const {
   try {
-    Stopwatch watch;
-    QueryAnswer answer;
+    EncodedQuery encoded;
     SIGHTLINE_TRY_DO(check_query(query));
     QueryEncoding encoding(*store_, encoder_, decode_, *pool_, deadline);
-    SIGHTLINE_TRY_DO(encoding.run(query, answer.timings_ms));
-    watch.lap();
-
-    SearchRequest request;
+    SIGHTLINE_TRY_DO(encoding.run(query, encoded.timings_ms));
+    SearchRequest& request = encoded.request;
     request.vector = encoding.take_vector();
     request.top_k = query.top_k;
     request.offset = query.offset;
@@ -309,17 +305,45 @@ Result<QueryAnswer> QueryPipeline::search(const Query& query, Deadline deadline)
     request.exact = query.exact;
     request.nprobe = query.nprobe;
     request.ef_search = query.ef_search;
-    SIGHTLINE_TRY(SearchAnswer found, store_->search(request, deadline));
-    answer.plan = std::move(found.plan);
-    for (ScoredPoint& point : found.hits) {
-      answer.hits.push_back(to_hit(std::move(point), query.offset + answer.hits.size() + 1));
-    }
-    answer.timings_ms["search"] = watch.lap();
-    answer.timings_ms["total"] = watch.total();
-    return answer;
+    return encoded;
   } catch (const std::exception& e) {
     return internal_error(std::string("search: ") + e.what());
   }
+}
+
+Result<std::vector<QueryAnswer>> QueryPipeline::search_encoded(std::vector<EncodedQuery> queries,
+                                                               Deadline deadline) const {
+  try {
+    Stopwatch watch;
+    std::vector<SearchRequest> requests;
+    for (EncodedQuery& query : queries) requests.push_back(std::move(query.request));
+    SIGHTLINE_TRY(auto found, store_->search_batch(requests, deadline));
+    const double search_ms = watch.lap();
+    std::vector<QueryAnswer> answers(queries.size());
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      QueryAnswer& answer = answers[i];
+      answer.plan = std::move(found[i].plan);
+      for (ScoredPoint& point : found[i].hits) {
+        answer.hits.push_back(
+            to_hit(std::move(point), requests[i].offset + answer.hits.size() + 1));
+      }
+      answer.timings_ms = std::move(queries[i].timings_ms);
+      double total = search_ms;
+      for (const auto& [stage, ms] : answer.timings_ms) total += ms;
+      answer.timings_ms["search"] = search_ms;
+      answer.timings_ms["total"] = total;
+    }
+    return answers;
+  } catch (const std::exception& e) {
+    return internal_error(std::string("search: ") + e.what());
+  }
+}
+
+Result<QueryAnswer> QueryPipeline::search(const Query& query, Deadline deadline) const {
+  std::vector<EncodedQuery> one(1);
+  SIGHTLINE_TRY(one[0], encode(query, deadline));
+  SIGHTLINE_TRY(auto answers, search_encoded(std::move(one), deadline));
+  return std::move(answers[0]);
 }
 
 }  // namespace sightline::pipeline

@@ -67,8 +67,14 @@ Json to_json(const QueryAnswer& answer);
 /// `num_points`.
 Json to_json(const SearchPlan& plan);
 
+/// A query whose operands have become a vector.
+struct EncodedQuery {
+  SearchRequest request;
+  std::map<std::string, double> timings_ms;  ///< As in QueryAnswer, of this stage.
+};
+
 /// Asks one collection.
-/// Thread-safety: search() may run on many threads at once.
+/// Thread-safety: const methods may run on many threads at once.
 class QueryPipeline {
  public:
   /// `encoder` may be null: then only PointOperands are taken. Both outlive the pipeline.
@@ -83,6 +89,12 @@ class QueryPipeline {
   /// errors  kInvalidArgument: no operands, empty text, a sum of length 0, top_k out of range;
   ///         kNotFound: a point or file that does not exist; those of codecs::decode().
   Result<QueryAnswer> search(const Query& query, Deadline deadline) const;
+
+  /// The two stages of search(), for many queries at once: all are answered from one state and a
+  /// filter that they share is evaluated once. `timings_ms["search"]` is of all of them together.
+  Result<EncodedQuery> encode(const Query& query, Deadline deadline) const;
+  Result<std::vector<QueryAnswer>> search_encoded(std::vector<EncodedQuery> queries,
+                                                  Deadline deadline) const;
 
  private:
   QueryPipeline(CollectionStore& store, const encoders::Encoder* encoder,

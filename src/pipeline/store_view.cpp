@@ -32,6 +32,7 @@ Result<Bitmap> SnapshotFallback::scan(const Condition& condition, const Bitmap& 
     const auto block = std::span<const index::Slot>(slots).subspan(
         first, std::min(kPayloadBlock, slots.size() - first));
     SIGHTLINE_TRY(const auto payloads, db_.payloads(*view_.snapshot, block));
+    num_payloads_read_ += block.size();
     for (std::size_t i = 0; i < block.size(); ++i) {
       const PointId id = view_.ids().get(block[i]);
       const auto has_vector = [&](std::string_view name) {
@@ -60,12 +61,13 @@ Result<Bitmap> SnapshotFallback::with_vector(std::string_view name) const {
   return known == view_.parts.with_vector.end() ? Bitmap() : known->second.slots();
 }
 
-Result<index::PayloadIndexView::Evaluation> evaluate_filter(const storage::CollectionDb& db,
-                                                            const StoreView& view,
-                                                            const Filter& filter,
-                                                            const Bitmap& live,
-                                                            const Deadline& deadline) {
-  return view.parts.payload.evaluate(filter, live, SnapshotFallback(db, view), deadline);
+Result<FilteredSlots> evaluate_filter(const storage::CollectionDb& db, const StoreView& view,
+                                      const Filter& filter, const Bitmap& live,
+                                      const Deadline& deadline) {
+  const SnapshotFallback fallback(db, view);
+  SIGHTLINE_TRY(auto found, view.parts.payload.evaluate(filter, live, fallback, deadline));
+  return FilteredSlots{std::move(found.slots), std::move(found.unindexed_fields),
+                       fallback.num_payloads_read()};
 }
 
 }  // namespace sightline::pipeline

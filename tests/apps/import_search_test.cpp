@@ -329,6 +329,7 @@ TEST_F(Import, FiltersNarrowTheAnswer) {
   EXPECT_EQ(scanned["plan"]["num_allowed"], 150);
   EXPECT_DOUBLE_EQ(scanned["plan"]["selectivity"].get<double>(), 0.5);
   EXPECT_THAT(scanned["plan"]["warnings"].dump(), HasSubstr("parity"));
+  EXPECT_EQ(scanned["plan"]["num_payloads_read"], 300) << "once, not for each query";
   for (const Json& result : scanned["results"]) {
     ASSERT_EQ(result["hits"].size(), 150U) << "all survivors, no padding";
     for (const Json& hit : result["hits"]) EXPECT_EQ(hit["payload"]["parity"], "odd");
@@ -338,6 +339,7 @@ TEST_F(Import, FiltersNarrowTheAnswer) {
   const Json indexed = search(queries, {"--filter", "@" + write("f.json", odd), "--top-k", "200"});
   EXPECT_EQ(indexed["results"], scanned["results"]);
   EXPECT_THAT(indexed["plan"]["warnings"], IsEmpty());
+  EXPECT_EQ(indexed["plan"]["num_payloads_read"], 0);
   EXPECT_EQ(indexed["plan"]["num_estimated"], 150);
   const Json few =
       search(queries, {"--filter", R"({"must": [{"key": "row", "range": {"lt": 3}}]})"});

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,15 @@ class FakeStore final : public pipeline::CollectionStore {
     return answer;
   }
 
+  Result<std::vector<pipeline::SearchAnswer>> search_batch(
+      std::span<const pipeline::SearchRequest> requests, Deadline deadline) const override {
+    std::vector<pipeline::SearchAnswer> answers;
+    for (const pipeline::SearchRequest& request : requests) {
+      SIGHTLINE_TRY(auto answer, search(request, deadline));
+      answers.push_back(std::move(answer));
+    }
+    return answers;
+  }
   Result<std::vector<std::optional<pipeline::StoredPoint>>> get(
       std::span<const PointId> ids, pipeline::GetOptions options) const override {
     std::vector<std::optional<pipeline::StoredPoint>> points;

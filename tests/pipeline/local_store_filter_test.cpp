@@ -13,6 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
+using testing::SizeIs;
 
 std::shared_ptr<const Filter> filter(const std::string& json) {
   const auto parsed = parse_filter(parse_json(json, "filter").value());
@@ -81,6 +82,54 @@ TEST_F(LocalStoreFilter, AnswersAlikeWithAndWithoutAnIndex) {
     const SearchAnswer none = search_with(tag_is("grey"));
     EXPECT_THAT(none.hits, IsEmpty());
     EXPECT_EQ(none.plan.strategy, "empty");
+  }
+}
+
+TEST_F(LocalStoreFilter, ABatchEvaluatesAFilterOnce) {
+  const auto red = tag_is("red"), blue = tag_is("blue");
+  std::vector<SearchRequest> requests;
+  for (const auto& wanted : {red, blue, red, std::shared_ptr<const Filter>(), red}) {
+    requests.push_back(near({1, static_cast<float>(requests.size())}));
+    requests.back().filter = wanted;
+  }
+  requests[4].exclude = {PointId(1)};
+  const auto answers = store_->search_batch(requests, Deadline::never());
+  ASSERT_TRUE(answers) << answers.error().message;
+  ASSERT_EQ(answers->size(), 5U);
+  EXPECT_THAT(ids_of((*answers)[0].hits), ElementsAre("1", "3"));
+  EXPECT_THAT(ids_of((*answers)[1].hits), ElementsAre("2"));
+  EXPECT_THAT(ids_of((*answers)[2].hits), ElementsAre("3", "1"));
+  EXPECT_EQ((*answers)[3].hits.size(), 4U);
+  EXPECT_THAT(ids_of((*answers)[4].hits), ElementsAre("3"));
+  std::vector<std::uint64_t> num_read;
+  for (const SearchAnswer& answer : *answers) num_read.push_back(answer.plan.num_payloads_read);
+  EXPECT_THAT(num_read, ElementsAre(4, 4, 0, 0, 0));
+  EXPECT_EQ((*answers)[2].plan.num_allowed, 2U);
+  EXPECT_THAT((*answers)[2].plan.warnings, SizeIs(1));
+
+  EXPECT_THAT(store_->search_batch({}, Deadline::never()).value(), IsEmpty());
+  requests[3].vector = {1};
+  requests[4].vector = {1};
+  const Status error = store_->search_batch(requests, Deadline::never()).error();
+  EXPECT_EQ(error.code, StatusCode::kInvalidArgument);
+  EXPECT_THAT(error.message, HasSubstr("query 3: "));
+}
+
+TEST_F(LocalStoreFilter, ManyPointsCanBeLeftOut) {
+  std::vector<WriteOp> ops;
+  for (std::uint64_t id = 10; id < 200; ++id)
+    ops.push_back(point(id, {1, 0.001F * static_cast<float>(id)}, {{"tag", "red"}}));
+  write(std::move(ops));
+  for (const std::size_t num_excluded : {3, 64, 65, 150}) {
+    for (const auto& wanted : {std::shared_ptr<const Filter>(), tag_is("red")}) {
+      SearchRequest request = near({1, 0}, 3);
+      request.filter = wanted;
+      for (std::uint64_t id = 10; id < 10 + num_excluded; ++id) request.exclude.emplace_back(id);
+      request.exclude.emplace_back(1);
+      const std::string next = std::to_string(10 + num_excluded);
+      EXPECT_EQ(ids_of(search(request)).at(0), next) << num_excluded;
+      EXPECT_EQ(search(request).size(), 3U);
+    }
   }
 }
 

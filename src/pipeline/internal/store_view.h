@@ -1,6 +1,7 @@
 // pipeline/internal/store_view.h: one published state of a LocalStore: all that a read needs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,17 +43,22 @@ class SnapshotFallback final : public index::PayloadIndexView::Fallback {
                       const Deadline& deadline) const override;
   Result<std::optional<index::Slot>> find(const PointId& id) const override;
   Result<Bitmap> with_vector(std::string_view name) const override;
+  std::uint64_t num_payloads_read() const { return num_payloads_read_; }
 
  private:
   const storage::CollectionDb& db_;
   const StoreView& view_;
+  mutable std::uint64_t num_payloads_read_ = 0;  // of the one evaluation it is made for
 };
 
+struct FilteredSlots {
+  Bitmap slots;
+  std::vector<std::string> unindexed_fields;  ///< Each once: read from payloads.
+  std::uint64_t num_payloads_read = 0;
+};
 /// The slots of `live` whose points satisfy `filter`, as of `view`.
-Result<index::PayloadIndexView::Evaluation> evaluate_filter(const storage::CollectionDb& db,
-                                                            const StoreView& view,
-                                                            const Filter& filter,
-                                                            const Bitmap& live,
-                                                            const Deadline& deadline);
+Result<FilteredSlots> evaluate_filter(const storage::CollectionDb& db, const StoreView& view,
+                                      const Filter& filter, const Bitmap& live,
+                                      const Deadline& deadline);
 
 }  // namespace sightline::pipeline
