@@ -2,6 +2,8 @@
 // compilers' vector types. That file sets kLanes (floats in a vector) and the tile of kTileRows x
 // kTileVectors sums, which the registers of its level hold beside a row of the panel.
 
+#include <utility>
+
 #include "index/kernels/nearest_kernel.h"
 
 namespace sightline::index {
@@ -43,18 +45,16 @@ void raise_tops(const float* rows, std::size_t num_rows, std::size_t dim, const 
 }
 
 /// Lane l of the result is lane (l + kBy) % kLanes of `v`.
-template <std::size_t kBy, typename Vector>
-Vector rotated(Vector v) {
-  Ints from{};
-  for (std::size_t l = 0; l < kLanes; ++l) from[l] = static_cast<int>((l + kBy) % kLanes);
-  return __builtin_shuffle(v, from);
+template <std::size_t kBy, typename Vector, std::size_t... kLane>
+Vector rotated(Vector v, std::index_sequence<kLane...>) {
+  return __builtin_shufflevector(v, v, static_cast<int>((kLane + kBy) % kLanes)...);
 }
 
 /// The highest of all lanes, in every lane.
 template <typename Vector, std::size_t kBy = 1>
 Vector highest(Vector v) {
   if constexpr (kBy < kLanes) {
-    const Vector other = rotated<kBy>(v);
+    const Vector other = rotated<kBy>(v, std::make_index_sequence<kLanes>());
     return highest<Vector, 2 * kBy>(other > v ? other : v);
   }
   return v;
