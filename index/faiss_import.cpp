@@ -38,6 +38,30 @@ std::int64_t id_at(const std::byte* ids, std::uint64_t at) {
   return id;
 }
 
+/// Whether they name rows by other ids than 0, 1, 2, ...
+bool have_own_ids(const FaissLists& lists) {
+  std::vector<bool> seen(static_cast<std::size_t>(lists.num_entries));
+  for (const ShardData::List& list : lists.lists) {
+    for (std::size_t at = 0; at < list.size; ++at) {
+      const auto id = static_cast<std::uint64_t>(id_at(list.ids, at));
+      if (id >= seen.size() || seen[id]) return true;
+      seen[id] = true;
+    }
+  }
+  return false;
+}
+
+/// Of an index that holds codes. What cannot be read does not matter: vectors come from elsewhere.
+bool codes_have_own_ids(FaissReader reader, const FaissHeader& header) {
+  const bool is_pq = header.letters == "IwPQ";
+  if (!is_pq && header.letters != "IwSq") return false;
+  const FaissIvf ivf = read_faiss_ivf(reader, header);
+  const std::uint64_t code_size = is_pq ? read_faiss_product_quantizer(reader).code_size
+                                        : read_faiss_scalar_quantizer(reader).code_size;
+  const FaissLists lists = read_faiss_lists(reader, ivf.nlist, code_size);
+  return reader.ok() && have_own_ids(lists);
+}
+
 class MappedIndex final : public ForeignIndex {
  public:
   explicit MappedIndex(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
@@ -50,6 +74,7 @@ class MappedIndex final : public ForeignIndex {
   std::uint64_t num_rows() const override { return header_.num_rows; }
   const std::string& type() const override { return type_; }
   bool has_vectors() const override { return has_vectors_; }
+  bool has_own_ids() const override { return has_own_ids_; }
   Result<void> read(std::uint64_t first, std::size_t count, float* rows,
                     std::int64_t* ids) const override;
 
@@ -60,7 +85,7 @@ class MappedIndex final : public ForeignIndex {
   const std::shared_ptr<const MappedFile> file_;
   FaissHeader header_;
   std::string type_;
-  bool has_vectors_ = true;
+  bool has_vectors_ = true, has_own_ids_ = false;
   const std::byte* rows_ = nullptr;         // in order, or
   std::vector<ShardData::List> lists_;      // list by list,
   std::vector<std::uint64_t> list_begins_;  // each from this row on
@@ -80,6 +105,7 @@ Result<void> MappedIndex::parse(FaissReader& reader) {
     return Status{StatusCode::kUnimplemented, "its metric is none of l2, inner product and l1"};
   }
   SIGHTLINE_TRY_DO(parse_vectors(reader, header));
+  has_own_ids_ = !has_vectors_ && (is_map || has_own_ids_);
   if (is_map && has_vectors_) {
     id_map_ = reader.take_vector(sizeof(std::int64_t));
     if (reader.ok() && id_map_.size() / sizeof(std::int64_t) != header_.num_rows) {
@@ -136,6 +162,7 @@ Result<void> MappedIndex::parse_vectors(FaissReader& reader, const FaissHeader& 
     if (letters != header.letters) continue;
     type_ += name;
     has_vectors_ = false;
+    has_own_ids_ = codes_have_own_ids(reader, header);
     return {};
   }
   return Status{StatusCode::kUnimplemented,

@@ -25,6 +25,9 @@ class ForeignIndex {
   virtual const std::string& type() const = 0;
   /// Whether the file holds full vectors; otherwise codes (PQ, SQ) from which they cannot be had.
   virtual bool has_vectors() const = 0;
+  /// Of a file without vectors: whether an IndexIDMap or inverted lists (of IVF-PQ and IVF-SQ) name
+  /// rows by other ids than 0, 1, 2, ... Which vector belongs to which id is not told by codes.
+  virtual bool has_own_ids() const = 0;
 
   /// `count` rows from `first` on, in the file's order, which for inverted lists is not that of the
   /// ids.
@@ -38,7 +41,7 @@ class ForeignIndex {
 };
 
 /// Opens Flat, IVF-Flat and HNSW-Flat, also in an IndexIDMap or IndexIDMap2: mapped, little is held
-/// in memory. Of PQ and SQ indexes (flat, IVF, HNSW) only what their header says is read.
+/// in memory. Of PQ and SQ indexes (flat, IVF, HNSW) only headers and ids are read.
 /// errors  kNotFound, kIoError; kCorruption: damaged, or not an index of FAISS; kUnimplemented:
 ///         another type, named (IndexPreTransform among them), or a metric that we do not have.
 Result<std::unique_ptr<ForeignIndex>> open_faiss_file(const std::filesystem::path& path);

@@ -17,7 +17,7 @@
 namespace sightline::pipeline {
 namespace {
 
-constexpr std::size_t kMaxBatchRows = 1'000;
+constexpr std::size_t kMaxBatchRows = 4'000;
 constexpr std::uint64_t kMaxBatchBytes = std::uint64_t{32} << 20;
 constexpr double kUnitTolerance = 2e-3;  // of the squared length: also of rows that were float16
 
@@ -286,9 +286,9 @@ Result<void> RowSource::open_lossy_faiss(const ImportOptions& options,
     return invalid_argument(name + ": holds lossy codes (" + index.type() +
                             "), from which vectors cannot be had: give them with --vectors");
   }
-  if (index.type().starts_with("IDMap") && options.ids.empty()) {
-    return invalid_argument(name + ": its ids (" + index.type() +
-                            ") are not read beside lossy codes: give them with --ids");
+  if (index.has_own_ids() && options.ids.empty()) {
+    return invalid_argument(name + ": holds ids of its own, and codes (" + index.type() +
+                            ") do not tell whose vector is whose: give ids with --ids");
   }
   SIGHTLINE_TRY_DO(open_vectors(options));
   const VectorRows& rows = *columns_[0].rows;

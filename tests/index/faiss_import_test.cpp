@@ -60,10 +60,6 @@ void add(faiss::Index& index) { index.add(kRows, rows().values().data()); }
 void add_with_ids(faiss::Index& index) {
   index.add_with_ids(kRows, rows().values().data(), foreign_ids().data());
 }
-void train_and_add(faiss::Index& index) {
-  index.train(kRows, rows().values().data());
-  add(index);
-}
 
 std::string flat(faiss::MetricType metric) {
   faiss::IndexFlat index(kDim, metric);
@@ -113,16 +109,34 @@ std::string id_map_of_lists() {
   return serialise(index);
 }
 
-std::string ivf_pq() {
+std::string ivf_pq(const Fill& fill) {
   faiss::IndexFlatL2 quantizer(kDim);
   faiss::IndexIVFPQ index(&quantizer, kDim, 4, 2, 4);
-  train_and_add(index);
+  index.train(kRows, rows().values().data());
+  fill(index);
+  return serialise(index);
+}
+
+std::string ivf_sq(const Fill& fill) {
+  faiss::IndexFlatL2 quantizer(kDim);
+  faiss::IndexIVFScalarQuantizer index(&quantizer, kDim, 4, faiss::ScalarQuantizer::QT_8bit);
+  index.train(kRows, rows().values().data());
+  fill(index);
   return serialise(index);
 }
 
 std::string scalar_quantizer() {
   faiss::IndexScalarQuantizer index(kDim, faiss::ScalarQuantizer::QT_8bit);
-  train_and_add(index);
+  index.train(kRows, rows().values().data());
+  add(index);
+  return serialise(index);
+}
+
+std::string id_map_of_codes() {
+  faiss::IndexScalarQuantizer codes(kDim, faiss::ScalarQuantizer::QT_8bit);
+  codes.train(kRows, rows().values().data());
+  faiss::IndexIDMap2 index(&codes);
+  add_with_ids(index);
   return serialise(index);
 }
 
@@ -220,10 +234,17 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& info) { return info.param.name; });
 
-TEST(ForeignLossyFile, SaysThatItHoldsCodes) {
-  const std::vector<std::pair<std::string, std::string>> cases = {{ivf_pq(), "IVF,PQ"},
-                                                                  {scalar_quantizer(), "SQ"}};
-  for (const auto& [file, type] : cases) {
+struct LossyCase {
+  std::string file, type;
+  bool has_own_ids;
+};
+
+TEST(ForeignLossyFile, SaysThatItHoldsCodesAndWhetherItHasIds) {
+  const std::vector<LossyCase> cases = {
+      {ivf_pq(add), "IVF,PQ", false},    {ivf_pq(add_with_ids), "IVF,PQ", true},
+      {ivf_sq(add), "IVF,SQ", false},    {ivf_sq(add_with_ids), "IVF,SQ", true},
+      {scalar_quantizer(), "SQ", false}, {id_map_of_codes(), "IDMap2,SQ", true}};
+  for (const auto& [file, type, has_own_ids] : cases) {
     const TempDir dir;
     const auto index = open_faiss_file(put_file(dir / "foreign", file));
     ASSERT_TRUE(index) << index.error().message;
@@ -231,6 +252,7 @@ TEST(ForeignLossyFile, SaysThatItHoldsCodes) {
     EXPECT_EQ((*index)->num_rows(), kRows);
     EXPECT_EQ((*index)->dim(), kDim);
     EXPECT_FALSE((*index)->has_vectors());
+    EXPECT_EQ((*index)->has_own_ids(), has_own_ids) << type;
     std::vector<float> values(kDim);
     std::int64_t id = 0;
     const auto read = (*index)->read(0, 1, values.data(), &id);
