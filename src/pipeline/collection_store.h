@@ -219,6 +219,8 @@ struct SearchAnswer {
 struct OptimizeOptions {
   /// Also make anew what is good already.
   bool force = false;
+  /// On one core that makes way for searches, as background building does; otherwise on all cores.
+  bool beside_searches = false;
   /// 0 <= share <= 1, and what is being done.
   std::function<void(double share, std::string_view stage)> progress;
 };

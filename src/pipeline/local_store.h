@@ -122,6 +122,10 @@ class LocalStore final : public CollectionStore {
   using Planner =
       std::function<std::optional<BuildPlan>(const std::string& name, const ShardsState& state)>;
   using BuildProgress = std::function<void(double share, std::string_view stage)>;
+  enum class BuildEffort {
+    kAllCores,
+    kBesideSearches,  ///< One core, when nothing more urgent wants it.
+  };
 
   LocalStore(LocalStoreSetup setup, ComputePool& pool);
 
@@ -184,12 +188,12 @@ class LocalStore final : public CollectionStore {
   // local_store_build.cpp
   Result<bool> build_in_background(Activity activity, const Deadline& deadline);
   /// One step; nullopt: nothing to do.
-  Result<std::optional<OptimizeSummary>> build_step(const Planner& planner,
+  Result<std::optional<OptimizeSummary>> build_step(const Planner& planner, BuildEffort effort,
                                                     const BuildProgress& progress,
                                                     const Deadline& deadline);
   Result<std::optional<ShardBuild>> choose_build(const Planner& planner, double& target_recall);
   Result<std::shared_ptr<index::SealedShard>> build_files(const ShardBuild& build,
-                                                          double target_recall,
+                                                          BuildEffort effort, double target_recall,
                                                           const BuildProgress& progress,
                                                           const Deadline& deadline);
   Result<OptimizeSummary> put_in_place(const ShardBuild& build,

@@ -105,7 +105,7 @@ class CollectionWriter::Impl {
     rocksdb::WriteBatch batch;
     SIGHTLINE_TRY_DO(fill_index(wanted, batch));
     if (present != indexes_.end()) SIGHTLINE_TRY_DO(erase_entries(*present, batch));
-    SIGHTLINE_TRY_DO(put(batch, kMeta, definition_key(wanted), field_type_name(type)));
+    SIGHTLINE_TRY_DO(put(batch, kMeta, definition_key(wanted), encode_definition({type})));
     SIGHTLINE_TRY_DO(commit_alone(batch));
     if (present != indexes_.end()) indexes_.erase(present);
     indexes_.push_back(std::move(wanted));
@@ -221,6 +221,11 @@ class CollectionWriter::Impl {
     return put(batch_, family, key, value);
   }
 
+  /// Of what is never read through the batch: the batch keeps no index of it.
+  Result<void> put_unread(Family family, std::string_view key, std::string_view value) {
+    return put(*batch_.GetWriteBatch(), family, key, value);
+  }
+
   Result<void> erase(Family family, std::string_view key) {
     return checked(batch_.Delete(database_.family(family), RocksDatabase::slice(key)));
   }
@@ -253,6 +258,11 @@ class CollectionWriter::Impl {
 
   Result<void> put_slot_record(Slot slot, const SlotRecord& record) {
     SIGHTLINE_TRY_DO(forget_digest(slot));
+    return add_slot_record(slot, record);
+  }
+
+  /// Of a slot that has none.
+  Result<void> add_slot_record(Slot slot, const SlotRecord& record) {
     const std::string bytes = encode_slot_record(record);
     next_.slots_digest += slot_digest(slot, bytes);
     return put(kSlots, encode_slot(slot), bytes);
@@ -280,6 +290,7 @@ class CollectionWriter::Impl {
                         std::back_inserter(added));
     for (const std::string& key : gone) SIGHTLINE_TRY_DO(erase(kPayloadIndex, key));
     for (const std::string& key : added) SIGHTLINE_TRY_DO(put(kPayloadIndex, key, ""));
+    if (new_payload.empty() && old_payload.empty()) return {};
     if (new_payload.empty()) return erase(kPayload, encode_slot(slot));
     return put(kPayload, encode_slot(slot), encode_payload(new_payload));
   }
@@ -354,7 +365,7 @@ class CollectionWriter::Impl {
       for (const auto& [name, version] : old_record->vectors)
         if (!record.vectors.contains(name)) SIGHTLINE_TRY_DO(remove_row(name, slot, op.id));
     }
-    SIGHTLINE_TRY_DO(put_slot_record(slot, record));
+    SIGHTLINE_TRY_DO(found ? put_slot_record(slot, record) : add_slot_record(slot, record));
     SIGHTLINE_TRY_DO(put_payload(slot, old_payload, op.payload));
     tell_payload(slot, op.id, std::move(op.payload));
     if (!op.thumbnail.empty()) return put(kBlobs, thumbnail_key(slot), op.thumbnail);
