@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
+#include "index/internal/huge_pages.h"
 #include "index/internal/parallel_scan.h"
 #include "index/internal/scanner.h"
 #include "index/top_k.h"
@@ -15,16 +15,10 @@ namespace {
 // give: at 10 GB/s a chunk is some 400 us.
 constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
 
-struct AlignedDelete {
-  void operator()(float* values) const { ::operator delete[](values, std::align_val_t{64}); }
-};
-
 }  // namespace
 
 struct GrowingShard::Block {
-  explicit Block(std::size_t dim)
-      : values(static_cast<float*>(
-            ::operator new[](kBlockRows* dim * sizeof(float), std::align_val_t{64}))) {
+  explicit Block(std::size_t dim) : values(huge_array<float>(kBlockRows * dim)) {
     for (auto& version : deleted) version.store(kNever, std::memory_order_relaxed);
   }
 
@@ -32,7 +26,7 @@ struct GrowingShard::Block {
     return std::as_bytes(std::span(values.get() + at * dim, dim)).data();
   }
 
-  std::unique_ptr<float[], AlignedDelete> values;  // [kBlockRows, dim]
+  std::unique_ptr<float[], FreeHuge> values;  // [kBlockRows, dim]
   // Written before the row count that covers them is published.
   std::array<Slot, kBlockRows> slots;
   std::array<Version, kBlockRows> inserted;

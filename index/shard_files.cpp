@@ -1,8 +1,5 @@
 // Opening the files of a sealed shard. Nothing here trusts a byte: lengths are checked before they
 // are used, also where a checksum matched.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -11,34 +8,13 @@
 #include <utility>
 
 #include "index/internal/faiss_layout.h"
+#include "index/internal/huge_pages.h"
 #include "index/internal/mapped_file.h"
 #include "index/internal/shard_data.h"
 #include "index/internal/shard_manifest.h"
 
 namespace sightline::index {
 namespace {
-
-constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
-
-/// `values` gets `size` zeros, in huge pages where the system has them.
-template <typename T>
-void resize_huge(std::vector<T>& values, std::size_t size) {
-  values.reserve(size);
-  if (size * sizeof(T) > kHugePageBytes) {
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto start = reinterpret_cast<std::uintptr_t>(values.data());
-    const auto first = (start + page - 1) / page * page;
-    // A hint; where there are no huge pages it says no.
-    ::madvise(reinterpret_cast<void*>(first), start + size * sizeof(T) - first, MADV_HUGEPAGE);
-  }
-  values.resize(size);
-}
-
-template <typename T>
-void copy_huge(std::vector<T>& values, std::span<const std::byte> bytes) {
-  resize_huge(values, bytes.size() / sizeof(T));
-  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
-}
 
 /// Finds the row of a slot: the slots are cut into runs of equal width, a few rows each.
 /// Thread-safety: immutable.
