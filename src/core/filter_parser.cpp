@@ -80,10 +80,11 @@ struct Scope {
 
 Result<Filter> read_filter(const Node& node, Scope scope);
 
+/// A null stands for a member that is not there: Qdrant's clients write out what they leave open.
 Result<void> check_object(const Node& node, Keys keys) {
   if (!node.json.is_object()) return node.error("an object with " + join(keys));
   for (const auto& [key, value] : node.json.items()) {
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
+    if (!value.is_null() && std::find(keys.begin(), keys.end(), key) == keys.end()) {
       return invalid_argument(node.name() + " has the unknown key " + shown(key) +
                               "; the known ones are " + join(keys));
     }
@@ -176,7 +177,7 @@ Result<std::vector<MatchScalar>> read_scalars(const Node& list) {
 }
 
 Result<FieldTest> read_match(const Node& node) {
-  if (node.json.is_object() && node.json.contains("prefix")) {
+  if (node.find("prefix")) {
     return Status{StatusCode::kUnimplemented, node.name() + ": \"prefix\" is not supported"};
   }
   SIGHTLINE_TRY_DO(check_object(node, kMatchKeys));
@@ -384,15 +385,15 @@ constexpr std::array kConditionReaders = std::to_array<ConditionReader>({
 
 Result<Condition> read_condition(const Node& node, Scope scope) {
   if (node.json.is_object() && node.json.contains("key")) return read_field_condition(node);
-  if (node.json.is_object() && node.json.contains("slice")) {
+  if (node.find("slice")) {
     return Status{StatusCode::kUnimplemented, node.name() + ": \"slice\" is not supported"};
   }
   SIGHTLINE_TRY_DO(check_object(node, kConditionKeys));
   for (const ConditionReader& reader : kConditionReaders) {
-    if (!node.json.contains(reader.key)) continue;
+    const auto member = node.find(reader.key);
+    if (!member) continue;
     SIGHTLINE_TRY_DO(check_object(node, {&reader.key, 1}));
-    SIGHTLINE_TRY(const Node member, node.require(reader.key));
-    return reader.read(member, scope);
+    return reader.read(*member, scope);
   }
   SIGHTLINE_TRY(Filter filter, read_filter(node, {scope.depth + 1, scope.in_nested}));
   return Condition(std::make_shared<const Filter>(std::move(filter)));
