@@ -22,6 +22,8 @@ namespace {
 constexpr std::size_t kLogShare = 32;
 constexpr std::size_t kMinLog = 4096;
 constexpr std::size_t kMaxLog = 65'536;
+// Of the slots that only their payloads can tell, an estimate takes this share.
+constexpr double kOpenShare = 0.5;
 // Entries of a log that an estimate looks at.
 constexpr std::uint32_t kLogSample = 1024;
 
@@ -75,63 +77,87 @@ class TypedIndex final : public FieldIndex {
   using Change = typename ChangeLog<Key>::Entry;
 
  public:
-  TypedIndex(FieldType type, std::shared_ptr<const Postings<Key>> postings)
+  /// `others`: slots that have an OtherValue.
+  TypedIndex(FieldType type, std::shared_ptr<const Postings<Key>> postings, Bitmap others)
       : type_(type),
         postings_(std::move(postings)),
-        log_(std::clamp<std::size_t>(postings_->num_members() / kLogShare, kMinLog, kMaxLog)) {}
+        others_(std::move(others)),
+        num_members_(members_before_log().count()),
+        log_(std::clamp<std::size_t>(num_members_ / kLogShare, kMinLog, kMaxLog)) {}
 
   std::optional<Found> find(const FieldTest& test, std::uint32_t log_length) const override {
     const auto wanted = key_test<Key>(type_, test);
     if (!wanted) return std::nullopt;
-    const auto accepted = [&](const Change& change) { return accepts(wanted->all, change); };
-    return Found{changed(find_in_postings(wanted->all), log_length, accepted), wanted->certainty};
+    Found found;
+    Bitmap& by_all = wanted->is_sure ? found.sure : found.maybe;
+    by_all = changed(find_in_postings(wanted->all), log_length,
+                     [&](const Change& change) { return accepts_all(*wanted, change); });
+    if (wanted->others_maybe || !wanted->also_maybe.intervals.empty()) {
+      Bitmap more = postings_->find(wanted->also_maybe);
+      if (wanted->others_maybe) more |= others_;
+      found.maybe |= changed(std::move(more), log_length,
+                             [&](const Change& change) { return accepts_maybe(*wanted, change); });
+    }
+    return found;
   }
 
   std::optional<std::uint64_t> count(const FieldTest& test,
                                      std::uint32_t log_length) const override {
     const auto wanted = key_test<Key>(type_, test);
     if (!wanted) return std::nullopt;
-    const auto members = static_cast<double>(postings_->num_members());
+    const auto members = static_cast<double>(num_members_);
     double in_postings = members;
     for (const Selection<Key>& selection : wanted->all) {
       const auto selected = static_cast<double>(postings_->count(selection));
       in_postings *= members == 0 ? 0 : std::min(1.0, selected / members);
     }
+    in_postings += kOpenShare * static_cast<double>(postings_->count(wanted->also_maybe));
+    if (wanted->others_maybe) in_postings += kOpenShare * static_cast<double>(others_.count());
+    in_postings = std::min(in_postings, members);
     const std::uint32_t step = 1 + log_length / kLogSample;
-    std::uint64_t num_stale = 0, in_log = 0;
+    double num_stale = 0, in_log = 0;
     log_.visit(
         log_length,
         [&](const Change& change) {
-          num_stale += change.in_postings() ? step : 0;
-          in_log += accepts(wanted->all, change) ? step : 0;
+          if (change.in_postings()) num_stale += step;
+          if (accepts_all(*wanted, change)) {
+            in_log += step;
+          } else if (accepts_maybe(*wanted, change)) {
+            in_log += kOpenShare * step;
+          }
         },
         step);
-    const double stale = std::min(members, static_cast<double>(num_stale));
-    if (num_stale > 0) in_postings *= 1 - stale / members;
-    return in_log + static_cast<std::uint64_t>(std::llround(in_postings));
+    if (num_stale > 0) in_postings *= 1 - std::min(members, num_stale) / members;
+    return static_cast<std::uint64_t>(std::llround(in_log + in_postings));
   }
 
   Bitmap members(std::uint32_t log_length) const override {
-    return changed(postings_->members(), log_length,
-                   [](const Change& change) { return change.has_keys(); });
+    return changed(members_before_log(), log_length, has_value);
   }
 
   std::uint64_t count_members(std::uint32_t log_length) const override {
     std::uint64_t gained = 0, lost = 0;
     log_.visit(log_length, [&](const Change& change) {
-      gained += change.has_keys() ? 1 : 0;
+      gained += has_value(change) ? 1 : 0;
       lost += change.in_postings() ? 1 : 0;
     });
-    return postings_->num_members() + gained - lost;
+    return num_members_ + gained - lost;
   }
 
   void put(Slot slot, std::span<const IndexedValue> values) override {
-    const bool in_postings = postings_->members().contains(slot);
+    const bool in_postings = postings_->members().contains(slot) || others_.contains(slot);
     if (values.empty() && !in_postings && !log_.knows(slot)) return;
     std::vector<Key> keys;
     keys.reserve(values.size());
-    for (const IndexedValue& value : values) keys.push_back(to_key<Key>(value));
-    log_.append(slot, in_postings, std::move(keys));
+    bool has_other = false;
+    for (const IndexedValue& value : values) {
+      if (std::holds_alternative<OtherValue>(value)) {
+        has_other = true;
+      } else {
+        keys.push_back(to_key<Key>(value));
+      }
+    }
+    log_.append(slot, in_postings, std::move(keys), has_other);
   }
 
   bool is_full() const override { return log_.full(); }
@@ -148,20 +174,36 @@ class TypedIndex final : public FieldIndex {
     });
     sort_slots(stale);
     const Additions<Key> additions = group_by_key<Key>(std::move(gained));
-    return std::make_shared<TypedIndex>(type_,
-                                        postings_->merged(Bitmap::from_sorted(stale), additions));
+    Bitmap others =
+        changed(others_, log_.size(), [](const Change& change) { return change.has_other(); });
+    others.optimize();
+    return std::make_shared<TypedIndex>(
+        type_, postings_->merged(Bitmap::from_sorted(stale), additions), std::move(others));
   }
 
   std::uint32_t log_length() const override { return log_.size(); }
   std::uint64_t memory_bytes() const override {
-    return sizeof(*this) + postings_->memory_bytes() + log_.memory_bytes();
+    return sizeof(*this) + postings_->memory_bytes() + others_.memory_bytes() + log_.memory_bytes();
   }
 
  private:
-  static bool accepts(const std::vector<Selection<Key>>& wanted, const Change& change) {
-    return std::all_of(wanted.begin(), wanted.end(), [&](const Selection<Key>& selection) {
-      return change.any_key([&](const Key& key) { return selection.accepts(key); });
-    });
+  static bool has_value(const Change& change) { return change.has_keys() || change.has_other(); }
+
+  static bool accepts(const Selection<Key>& selection, const Change& change) {
+    return change.any_key([&](const Key& key) { return selection.accepts(key); });
+  }
+  static bool accepts_all(const KeyTest<Key>& wanted, const Change& change) {
+    return std::all_of(wanted.all.begin(), wanted.all.end(),
+                       [&](const auto& selection) { return accepts(selection, change); });
+  }
+  static bool accepts_maybe(const KeyTest<Key>& wanted, const Change& change) {
+    return (wanted.others_maybe && change.has_other()) || accepts(wanted.also_maybe, change);
+  }
+
+  Bitmap members_before_log() const {
+    Bitmap members = postings_->members();
+    members |= others_;
+    return members;
   }
 
   /// `slots` of the postings, put right by the log: those it mentions are there if `accepted`.
@@ -196,6 +238,8 @@ class TypedIndex final : public FieldIndex {
 
   const FieldType type_;
   const std::shared_ptr<const Postings<Key>> postings_;
+  const Bitmap others_;
+  const std::uint64_t num_members_;
   ChangeLog<Key> log_;
 };
 
@@ -203,10 +247,12 @@ class TypedIndex final : public FieldIndex {
 Result<std::shared_ptr<FieldIndex>> build_strings(FieldType type,
                                                   const PayloadIndex::Entries& entries) {
   Postings<std::string>::Builder builder;
+  SlotCollector others;
   std::string key;
   std::vector<Slot> slots;
   bool in_order = true;
   SIGHTLINE_TRY_DO(entries([&](const IndexedValue& value, Slot slot) {
+    if (std::holds_alternative<OtherValue>(value)) return others.add(slot);
     const std::string& next = std::get<std::string>(value);
     if (!slots.empty() && next != key) {
       in_order = in_order && key < next;
@@ -220,15 +266,18 @@ Result<std::shared_ptr<FieldIndex>> build_strings(FieldType type,
   if (!in_order) return internal_error("the entries of a payload index are out of order");
   sort_slots(slots);
   builder.add(key, slots);
-  return std::make_shared<TypedIndex<std::string>>(type, builder.finish());
+  return std::make_shared<TypedIndex<std::string>>(type, builder.finish(), others.take());
 }
 
 template <typename Key>
 Result<std::shared_ptr<FieldIndex>> build_numbers(FieldType type,
                                                   const PayloadIndex::Entries& entries) {
   Pairs<Key> pairs;
-  SIGHTLINE_TRY_DO(entries(
-      [&](const IndexedValue& value, Slot slot) { pairs.emplace_back(to_key<Key>(value), slot); }));
+  SlotCollector others;
+  SIGHTLINE_TRY_DO(entries([&](const IndexedValue& value, Slot slot) {
+    if (std::holds_alternative<OtherValue>(value)) return others.add(slot);
+    pairs.emplace_back(to_key<Key>(value), slot);
+  }));
   if (!std::is_sorted(pairs.begin(), pairs.end())) std::sort(pairs.begin(), pairs.end());
   typename Postings<Key>::Builder builder;
   std::vector<Slot> slots;
@@ -239,7 +288,7 @@ Result<std::shared_ptr<FieldIndex>> build_numbers(FieldType type,
     builder.add(pairs[i].first, slots);
     slots.clear();
   }
-  return std::make_shared<TypedIndex<Key>>(type, builder.finish());
+  return std::make_shared<TypedIndex<Key>>(type, builder.finish(), others.take());
 }
 
 }  // namespace

@@ -37,80 +37,111 @@ Selection<Key> none_of(std::vector<Key> keys) {
 }
 
 template <typename Key>
-KeyTest<Key> one(Selection<Key> selection, Certainty certainty) {
+KeyTest<Key> one(Selection<Key> selection, bool is_sure = true) {
   KeyTest<Key> test;
   test.all.push_back(std::move(selection));
-  test.certainty = certainty;
+  test.is_sure = is_sure;
+  return test;
+}
+
+/// No key stands for a value that could satisfy the test.
+template <typename Key>
+KeyTest<Key> only_others() {
+  KeyTest<Key> test = one(Selection<Key>());
+  test.others_maybe = true;
   return test;
 }
 
 /// The tests on whole values; `to_key` gives the key of a scalar, if an index of the type holds it.
-/// `equal_keys` says what a slot that has the key of the wanted scalar is worth.
+/// `is_one_value`: a key stands for one value alone.
 template <typename Key, typename ToKey>
-std::optional<KeyTest<Key>> match_test(const FieldTest& test, Certainty equal_keys,
-                                       const ToKey& to_key) {
-  if (const auto* match = std::get_if<MatchValue>(&test)) {
-    std::optional<Key> key = to_key(match->value);
-    if (!key) return std::nullopt;
-    return one(any_of(std::vector<Key>{*std::move(key)}), equal_keys);
-  }
-  const auto* any = std::get_if<MatchAny>(&test);
+KeyTest<Key> match_test(const FieldTest& test, bool is_one_value, const ToKey& to_key) {
+  std::vector<MatchScalar> scalars;
+  if (const auto* match = std::get_if<MatchValue>(&test)) scalars = {match->value};
+  if (const auto* any = std::get_if<MatchAny>(&test)) scalars = any->values;
   const auto* except = std::get_if<MatchExcept>(&test);
-  if (any == nullptr && except == nullptr) return std::nullopt;
-  const std::vector<MatchScalar>& scalars = any != nullptr ? any->values : except->values;
+  if (except != nullptr) scalars = except->values;
   std::vector<Key> keys;
   for (const MatchScalar& scalar : scalars) {
     if (std::optional<Key> key = to_key(scalar)) keys.push_back(*std::move(key));
   }
-  // Values of other types, which no index of this type holds, are none of the excepted ones either.
-  // A key that stands for several values may be that of another value than the excepted one; its
-  // slots are left out then, which is no less true.
-  if (except != nullptr) return one(none_of(std::move(keys)), Certainty::kSubset);
-  if (keys.size() == scalars.size()) return one(any_of(std::move(keys)), equal_keys);
-  if (keys.empty() || equal_keys != Certainty::kExact) return std::nullopt;
-  return one(any_of(std::move(keys)), Certainty::kSubset);
+  if (except == nullptr) {
+    KeyTest<Key> equal = one(any_of(keys), is_one_value);
+    equal.others_maybe = keys.size() < scalars.size();
+    return equal;
+  }
+  KeyTest<Key> others = one(none_of(keys));
+  // The key of an excepted value may be that of another one as well.
+  if (!is_one_value) others.also_maybe = any_of(std::move(keys));
+  others.others_maybe = true;
+  return others;
+}
+
+bool holds_strings(FieldType type) {
+  return type == FieldType::kKeyword || type == FieldType::kUuid || type == FieldType::kDatetime ||
+         type == FieldType::kText;
+}
+
+/// A test that an index of this type is not made for.
+template <typename Key>
+std::optional<KeyTest<Key>> foreign_test(FieldType type, const FieldTest& test) {
+  const bool is_of_strings = std::holds_alternative<MatchText>(test) ||
+                             std::holds_alternative<MatchPhrase>(test) ||
+                             std::holds_alternative<DatetimeRange>(test);
+  if (std::holds_alternative<ValuesCount>(test) || (is_of_strings && holds_strings(type))) {
+    return std::nullopt;
+  }
+  return only_others<Key>();
+}
+
+bool is_match(const FieldTest& test) {
+  return std::holds_alternative<MatchValue>(test) || std::holds_alternative<MatchAny>(test) ||
+         std::holds_alternative<MatchExcept>(test);
 }
 
 bool is_indexed(const std::string& text) { return text.size() <= kMaxIndexedString; }
 
 /// All tokens of `text`; `in_order`: next to each other.
-std::optional<KeyTest<std::string>> token_test(std::string_view text, bool in_order) {
+KeyTest<std::string> token_test(std::string_view text, bool in_order) {
   std::vector<std::string> tokens = text_tokens(text);
   const bool is_one_word = tokens.size() == 1;
   std::sort(tokens.begin(), tokens.end());
   tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-  if (tokens.empty()) return one(Selection<std::string>(), Certainty::kExact);
+  if (tokens.empty()) return one(Selection<std::string>());
   KeyTest<std::string> test;
   for (const std::string& token : tokens) {
     if (is_indexed(token)) test.all.push_back(any_of(std::vector{token}));
   }
-  if (test.all.empty()) return std::nullopt;
-  const bool is_exact = is_one_word || (!in_order && tokens.size() == 1);
-  test.certainty = is_exact ? Certainty::kExact : Certainty::kSuperset;
+  if (test.all.empty()) return only_others<std::string>();
+  test.is_sure = is_one_word || (!in_order && tokens.size() == 1);
   return test;
 }
 
-std::optional<KeyTest<std::string>> any_token_test(std::string_view text) {
+KeyTest<std::string> any_token_test(std::string_view text) {
   std::vector<std::string> tokens = text_tokens(text);
   const auto is_long = [](const std::string& token) { return !is_indexed(token); };
-  const bool all_indexed = std::erase_if(tokens, is_long) == 0;
-  return one(any_of(std::move(tokens)), all_indexed ? Certainty::kExact : Certainty::kSubset);
+  const bool any_long = std::erase_if(tokens, is_long) > 0;
+  KeyTest<std::string> test = one(any_of(std::move(tokens)));
+  test.others_maybe = any_long;
+  return test;
 }
 
-/// Texts equal to one of `texts` hold its longest token.
-std::optional<KeyTest<std::string>> one_token_of_each(const std::vector<MatchScalar>& texts) {
+/// Values equal to one of `scalars`: texts hold the longest token of it.
+KeyTest<std::string> whole_text_test(const std::vector<MatchScalar>& scalars) {
   std::vector<std::string> longest;
-  for (const MatchScalar& scalar : texts) {
+  for (const MatchScalar& scalar : scalars) {
     const auto* text = std::get_if<std::string>(&scalar);
-    if (text == nullptr) return std::nullopt;
+    if (text == nullptr) continue;
     std::vector<std::string> tokens = text_tokens(*text);
     const auto token = std::max_element(
         tokens.begin(), tokens.end(),
         [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
-    if (token == tokens.end() || !is_indexed(*token)) return std::nullopt;
-    longest.push_back(std::move(*token));
+    if (token != tokens.end() && is_indexed(*token)) longest.push_back(std::move(*token));
   }
-  return one(any_of(std::move(longest)), Certainty::kSuperset);
+  const bool all_have_one = longest.size() == scalars.size();
+  KeyTest<std::string> test = one(any_of(std::move(longest)), /*is_sure=*/false);
+  test.others_maybe = !all_have_one;
+  return test;
 }
 
 /// An index of tokens does not know which of a slot's texts a token comes from, nor where it
@@ -119,17 +150,15 @@ std::optional<KeyTest<std::string>> text_test(const FieldTest& test) {
   if (const auto* words = std::get_if<MatchText>(&test)) {
     return words->any ? any_token_test(words->text) : token_test(words->text, false);
   }
-  if (const auto* phrase = std::get_if<MatchPhrase>(&test)) {
-    return token_test(phrase->text, true);
-  }
-  if (const auto* any = std::get_if<MatchAny>(&test)) return one_token_of_each(any->values);
+  if (const auto* phrase = std::get_if<MatchPhrase>(&test)) return token_test(phrase->text, true);
+  if (const auto* any = std::get_if<MatchAny>(&test)) return whole_text_test(any->values);
+  if (std::holds_alternative<MatchExcept>(test)) return std::nullopt;
   const auto* match = std::get_if<MatchValue>(&test);
-  const auto* text = match == nullptr ? nullptr : std::get_if<std::string>(&match->value);
-  if (text == nullptr) return std::nullopt;
-  auto tokens = token_test(*text, true);
-  // Texts without words may be equal too.
-  if (!tokens || tokens->all[0].intervals.empty()) return std::nullopt;
-  tokens->certainty = Certainty::kSuperset;
+  if (match == nullptr) return foreign_test<std::string>(FieldType::kText, test);
+  const auto* text = std::get_if<std::string>(&match->value);
+  if (text == nullptr || text_tokens(*text).empty()) return only_others<std::string>();
+  KeyTest<std::string> tokens = token_test(*text, true);
+  tokens.is_sure = false;
   return tokens;
 }
 
@@ -277,7 +306,8 @@ std::uint32_t GeoKey::band_of(double lat) {
 template <>
 std::optional<KeyTest<std::string>> key_test<std::string>(FieldType type, const FieldTest& test) {
   if (type == FieldType::kText) return text_test(test);
-  return match_test<std::string>(test, Certainty::kExact,
+  if (!is_match(test)) return foreign_test<std::string>(type, test);
+  return match_test<std::string>(test, /*is_one_value=*/true,
                                  [](const MatchScalar& scalar) -> std::optional<std::string> {
                                    const auto* text = std::get_if<std::string>(&scalar);
                                    if (text == nullptr || !is_indexed(*text)) return std::nullopt;
@@ -287,43 +317,54 @@ std::optional<KeyTest<std::string>> key_test<std::string>(FieldType type, const 
 
 template <>
 std::optional<KeyTest<std::int64_t>> key_test<std::int64_t>(FieldType type, const FieldTest& test) {
-  if (type == FieldType::kDatetime) {
-    const auto* range = std::get_if<DatetimeRange>(&test);
-    if (range == nullptr) return std::nullopt;
-    return one(integers_in<std::int64_t>(*range), Certainty::kExact);
+  const auto* dates = std::get_if<DatetimeRange>(&test);
+  const auto* numbers = std::get_if<NumberRange>(&test);
+  if (dates != nullptr && type == FieldType::kDatetime) {
+    return one(integers_in<std::int64_t>(*dates));
   }
-  if (const auto* range = std::get_if<NumberRange>(&test)) {
-    if (type != FieldType::kInteger) return std::nullopt;
-    return one(integers_in<double>(*range), Certainty::kExact);
+  if (numbers != nullptr && type == FieldType::kInteger) {
+    // Fractions and integers above 2^63 - 1 are numbers too.
+    KeyTest<std::int64_t> found = one(integers_in<double>(*numbers));
+    found.others_maybe = true;
+    return found;
   }
+  if (!is_match(test)) return foreign_test<std::int64_t>(type, test);
+  // A moment can be written in many ways, and the text must be equal.
   return match_test<std::int64_t>(
-      test, Certainty::kExact, [type](const MatchScalar& scalar) -> std::optional<std::int64_t> {
-        if (type == FieldType::kBool) {
-          const auto* flag = std::get_if<bool>(&scalar);
-          return flag == nullptr ? std::nullopt : std::optional(std::int64_t{*flag});
+      test, /*is_one_value=*/type != FieldType::kDatetime,
+      [type](const MatchScalar& scalar) -> std::optional<std::int64_t> {
+        if (const auto* flag = std::get_if<bool>(&scalar)) {
+          return type == FieldType::kBool ? std::optional(std::int64_t{*flag}) : std::nullopt;
         }
-        const auto* number = std::get_if<std::int64_t>(&scalar);
-        return number == nullptr ? std::nullopt : std::optional(*number);
+        if (const auto* text = std::get_if<std::string>(&scalar)) {
+          return type == FieldType::kDatetime ? parse_datetime(*text) : std::nullopt;
+        }
+        const auto number = std::get<std::int64_t>(scalar);
+        return type == FieldType::kInteger ? std::optional(number) : std::nullopt;
       });
 }
 
 template <>
-std::optional<KeyTest<double>> key_test<double>(FieldType, const FieldTest& test) {
+std::optional<KeyTest<double>> key_test<double>(FieldType type, const FieldTest& test) {
   if (const auto* range = std::get_if<NumberRange>(&test)) {
-    return one(floats_in(*range), Certainty::kExact);
+    KeyTest<double> found = one(floats_in(*range));
+    found.others_maybe = contains(*range, std::numeric_limits<double>::quiet_NaN());
+    return found;
   }
+  if (!is_match(test)) return foreign_test<double>(type, test);
   // 5 and 5.0 are one key, but only the integer matches.
   return match_test<double>(
-      test, Certainty::kSuperset, [](const MatchScalar& scalar) -> std::optional<double> {
+      test, /*is_one_value=*/false, [](const MatchScalar& scalar) -> std::optional<double> {
         const auto* number = std::get_if<std::int64_t>(&scalar);
         return number == nullptr ? std::nullopt : std::optional(static_cast<double>(*number));
       });
 }
 
 template <>
-std::optional<KeyTest<Uuid>> key_test<Uuid>(FieldType, const FieldTest& test) {
+std::optional<KeyTest<Uuid>> key_test<Uuid>(FieldType type, const FieldTest& test) {
+  if (!is_match(test)) return foreign_test<Uuid>(type, test);
   // A UUID can be written in many ways, and the text must be equal.
-  return match_test<Uuid>(test, Certainty::kSuperset,
+  return match_test<Uuid>(test, /*is_one_value=*/false,
                           [](const MatchScalar& scalar) -> std::optional<Uuid> {
                             const auto* text = std::get_if<std::string>(&scalar);
                             if (text == nullptr) return std::nullopt;
@@ -334,56 +375,17 @@ std::optional<KeyTest<Uuid>> key_test<Uuid>(FieldType, const FieldTest& test) {
 }
 
 template <>
-std::optional<KeyTest<GeoKey>> key_test<GeoKey>(FieldType, const FieldTest& test) {
+std::optional<KeyTest<GeoKey>> key_test<GeoKey>(FieldType type, const FieldTest& test) {
+  if (is_match(test)) {
+    return match_test<GeoKey>(test, /*is_one_value=*/true,
+                              [](const MatchScalar&) { return std::optional<GeoKey>(); });
+  }
   return std::visit(
-      [](const auto& area) -> std::optional<KeyTest<GeoKey>> {
+      [&](const auto& area) -> std::optional<KeyTest<GeoKey>> {
         if constexpr (requires { cells_of(area); }) {
-          return one(cells_of(area), Certainty::kExact);
+          return one(cells_of(area));
         } else {
-          return std::nullopt;
-        }
-      },
-      test);
-}
-
-bool is_made_for(FieldType type, const FieldTest& test) {
-  const auto holds_scalar = [type](const MatchScalar& scalar) {
-    switch (type) {
-      case FieldType::kKeyword:
-      case FieldType::kText:
-      case FieldType::kUuid:
-        return std::holds_alternative<std::string>(scalar);
-      case FieldType::kInteger:
-      case FieldType::kFloat:
-        return std::holds_alternative<std::int64_t>(scalar);
-      case FieldType::kBool:
-        return std::holds_alternative<bool>(scalar);
-      case FieldType::kDatetime:
-      case FieldType::kGeo:
-        break;
-    }
-    return false;
-  };
-  return std::visit(
-      [&](const auto& t) {
-        using Test = std::decay_t<decltype(t)>;
-        if constexpr (std::is_same_v<Test, MatchValue>) {
-          return holds_scalar(t.value);
-        } else if constexpr (std::is_same_v<Test, MatchAny>) {
-          return std::all_of(t.values.begin(), t.values.end(), holds_scalar);
-        } else if constexpr (std::is_same_v<Test, MatchExcept>) {
-          return type != FieldType::kText &&
-                 std::all_of(t.values.begin(), t.values.end(), holds_scalar);
-        } else if constexpr (std::is_same_v<Test, MatchText> || std::is_same_v<Test, MatchPhrase>) {
-          return type == FieldType::kText;
-        } else if constexpr (std::is_same_v<Test, NumberRange>) {
-          return type == FieldType::kInteger || type == FieldType::kFloat;
-        } else if constexpr (std::is_same_v<Test, DatetimeRange>) {
-          return type == FieldType::kDatetime;
-        } else if constexpr (std::is_same_v<Test, ValuesCount>) {
-          return true;  // no index counts values
-        } else {
-          return type == FieldType::kGeo;
+          return foreign_test<GeoKey>(type, test);
         }
       },
       test);

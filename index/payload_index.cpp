@@ -153,21 +153,16 @@ class PayloadIndexView::Evaluator {
     auto found =
         field == nullptr ? std::nullopt : field->index->find(condition.test, field->log_length);
     if (!found) {
-      if (field == nullptr || !is_made_for(field->type, condition.test)) {
-        unindexed_.insert(condition.key.text());
-      }
+      // No index counts values: another type would not help.
+      const bool is_count = std::holds_alternative<ValuesCount>(condition.test);
+      if (field == nullptr || !is_count) unindexed_.insert(condition.key.text());
       return Bounds{Bitmap(), candidates};
     }
-    found->slots &= candidates;
-    switch (found->certainty) {
-      case Certainty::kExact:
-        break;
-      case Certainty::kSubset:
-        return Bounds{std::move(found->slots), candidates};
-      case Certainty::kSuperset:
-        return Bounds{Bitmap(), std::move(found->slots)};
-    }
-    return Bounds{std::move(found->slots), std::nullopt};
+    found->sure &= candidates;
+    found->maybe &= candidates;
+    if (found->maybe.empty()) return Bounds{std::move(found->sure), std::nullopt};
+    found->maybe |= found->sure;
+    return Bounds{std::move(found->sure), std::move(found->maybe)};
   }
 
   Result<Bounds> find_one(const IsEmpty& condition, const Bitmap& candidates) {
@@ -212,8 +207,9 @@ class PayloadIndexView::Evaluator {
       const Field* field = view_.find(path->text());
       auto slots =
           field == nullptr ? std::nullopt : field->index->find(of_element->test, field->log_length);
-      if (slots && slots->certainty != Certainty::kSubset) {
-        *found.maybe &= slots->slots;
+      if (slots) {
+        slots->maybe |= slots->sure;
+        *found.maybe &= slots->maybe;
         narrowed = true;
       } else {
         missing.insert(path->text());

@@ -5,8 +5,9 @@
 // log of the changes since, append-only. A view is the base and a length of the log. The log is
 // merged into a new base when it gets long; views keep what they have.
 //
-// An index answers for the values of its type: ranges on an integer index pass over numbers with a
-// fraction and those above 2^63 - 1, as in Qdrant. All other answers are those of matches().
+// An index holds the values of its type and which slots have others: of these the payloads are
+// read where another value could satisfy the condition. So an answer is that of matches(), with an
+// index or without.
 #pragma once
 
 #include <atomic>
@@ -60,9 +61,9 @@ class PayloadIndexView {
   Result<Evaluation> evaluate(const Filter& filter, const Bitmap& live, const Fallback& fallback,
                               const Deadline& deadline) const;
   /// Number of slots that `filter` is likely to find, without building bitmaps or reading payloads:
-  /// for one indexed match or range exact, but for slots that have several values in the range and
-  /// for changes not yet merged; conditions combined as if independent; half of the slots for what
-  /// no index tells. At most live_count.
+  /// for one indexed match or range exact, but for slots that have several values in the range, for
+  /// changes not yet merged, and for slots that an index leaves open (half of them); conditions
+  /// combined as if independent; half of the slots for what no index tells. At most live_count.
   std::uint64_t estimate(const Filter& filter, std::uint64_t live_count) const;
   /// Type of the field's index, if it has one.
   std::optional<FieldType> type_of(std::string_view field) const;
@@ -92,7 +93,7 @@ class PayloadIndex {
   PayloadIndex(const PayloadIndex&) = delete;
   PayloadIndex& operator=(const PayloadIndex&) = delete;
 
-  /// Hands over the entries of a new field, in order of value, then slot.
+  /// Hands over the entries of a new field, in order of value, then slot; OtherValue at any time.
   using Entries = std::function<Result<void>(
       const std::function<void(const IndexedValue& value, Slot slot)>& visit)>;
   /// Replaces the field's index, if it had one. errors  those of `entries`; the old index stays.

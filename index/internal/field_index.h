@@ -21,9 +21,10 @@ namespace sightline::index {
 /// it by a release/acquire pair.
 class FieldIndex {
  public:
+  /// Slots that satisfy a test, and those that may as well, by what their payloads hold. No other
+  /// slot does.
   struct Found {
-    Bitmap slots;
-    Certainty certainty = Certainty::kExact;
+    Bitmap sure, maybe;
   };
 
   /// errors  those of `entries`.
@@ -31,12 +32,12 @@ class FieldIndex {
                                                    const PayloadIndex::Entries& entries);
   virtual ~FieldIndex() = default;
 
-  /// nullopt: the index says nothing about the test.
+  /// nullopt: the index says nothing about the test, whatever a slot holds.
   virtual std::optional<Found> find(const FieldTest& test, std::uint32_t log_length) const = 0;
   /// Size of what find() would find, nearly (see PayloadIndexView::estimate()).
   virtual std::optional<std::uint64_t> count(const FieldTest& test,
                                              std::uint32_t log_length) const = 0;
-  /// Slots that have a value, and their number.
+  /// Slots that have a value (an OtherValue too), and their number.
   virtual Bitmap members(std::uint32_t log_length) const = 0;
   virtual std::uint64_t count_members(std::uint32_t log_length) const = 0;
 

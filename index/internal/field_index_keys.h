@@ -141,18 +141,17 @@ struct Selection {
   }
 };
 
-/// How the slots that an index finds relate to those that satisfy the test.
-enum class Certainty {
-  kExact,     ///< They are these.
-  kSubset,    ///< All found satisfy it; others may too.
-  kSuperset,  ///< No other satisfies it; not all found need to.
-};
-
-/// What a test asks of the keys of one slot: for each selection, one that it accepts.
+/// What a test asks of the keys of one slot. A slot that none of this finds does not satisfy it.
 template <typename Key>
 struct KeyTest {
-  std::vector<Selection<Key>> all;  ///< At least one.
-  Certainty certainty = Certainty::kExact;
+  /// At least one; the slot has a key for each.
+  std::vector<Selection<Key>> all;
+  /// Such a slot satisfies the test; otherwise it may.
+  bool is_sure = true;
+  /// A slot with such a key may satisfy it, too.
+  Selection<Key> also_maybe;
+  /// So may one with an OtherValue.
+  bool others_maybe = false;
 };
 
 /// nullopt: an index of this type says nothing about the test.
@@ -168,8 +167,5 @@ template <>
 std::optional<KeyTest<Uuid>> key_test<Uuid>(FieldType, const FieldTest&);
 template <>
 std::optional<KeyTest<GeoKey>> key_test<GeoKey>(FieldType, const FieldTest&);
-
-/// Whether the test is of the kind that an index of this type is made for.
-bool is_made_for(FieldType type, const FieldTest& test);
 
 }  // namespace sightline::index

@@ -31,9 +31,10 @@ class ChangeLog {
   class Entry {
    public:
     Slot slot() const { return slot_; }
-    /// The postings have keys of the slot, which are no longer true.
+    /// The postings know values of the slot, which are no longer true.
     bool in_postings() const { return in_postings_; }
     bool has_keys() const { return has_keys_; }
+    bool has_other() const { return has_other_; }  ///< An OtherValue.
     template <typename Test>
     bool any_key(const Test& test) const {
       return has_keys_ && (test(first_) || std::any_of(more_.begin(), more_.end(), test));
@@ -45,6 +46,7 @@ class ChangeLog {
     std::atomic<std::uint32_t> replaced_at_{kNever32};  // position of the slot's next entry
     bool in_postings_ = false;
     bool has_keys_ = false;
+    bool has_other_ = false;
     Key first_{};  // most slots have one: readers find it without a jump
     std::vector<Key> more_;
   };
@@ -59,7 +61,7 @@ class ChangeLog {
   bool knows(Slot slot) const { return newest_.contains(slot); }
   std::uint64_t memory_bytes() const { return memory_bytes_; }
 
-  void append(Slot slot, bool in_postings, std::vector<Key> keys) {
+  void append(Slot slot, bool in_postings, std::vector<Key> keys, bool has_other) {
     SIGHTLINE_CHECK(!full());
     auto& block = blocks_[size_ / kBlockEntries];
     if (block == nullptr) {
@@ -71,6 +73,7 @@ class ChangeLog {
     added.slot_ = slot;
     added.in_postings_ = in_postings;
     added.has_keys_ = !keys.empty();
+    added.has_other_ = has_other;
     if (!keys.empty()) {
       added.first_ = std::move(keys.back());
       keys.pop_back();

@@ -70,9 +70,16 @@ std::optional<IndexedValue> indexed_value(const Json& value, FieldType type) {
 void add_tokens(std::string_view text, std::vector<IndexedValue>& values) {
   internal::TokenReader reader(text);
   std::string token;
+  bool any = false, all = true;
   while (reader.next(token)) {
-    if (token.size() <= kMaxIndexedString) values.emplace_back(token);
+    any = true;
+    if (token.size() <= kMaxIndexedString) {
+      values.emplace_back(token);
+    } else {
+      all = false;
+    }
   }
+  if (!any || !all) values.emplace_back(OtherValue());
 }
 
 void append_big_endian(std::string& bytes, std::uint64_t bits) {
@@ -114,6 +121,8 @@ void append(std::string& bytes, const GeoPoint& point) {
 }
 
 void append(std::string& bytes, const Uuid& uuid) { bytes.append(uuid.begin(), uuid.end()); }
+
+void append(std::string&, const OtherValue&) {}
 
 /// Ends with two zero bytes; a zero byte inside is followed by 0xff.
 void append(std::string& bytes, const std::string& text) {
@@ -207,10 +216,11 @@ std::vector<IndexedValue> indexed_values(const Json& payload, const FieldPath& p
                                          FieldType type) {
   std::vector<IndexedValue> values;
   path.visit(payload, [&values, type](const Json& value) {
-    if (type != FieldType::kText) {
-      if (auto found = indexed_value(value, type)) values.push_back(*std::move(found));
-    } else if (value.is_string()) {
+    if (value.is_null()) return true;
+    if (type == FieldType::kText && value.is_string()) {
       add_tokens(value.get_ref<const std::string&>(), values);
+    } else {
+      values.push_back(indexed_value(value, type).value_or(OtherValue()));
     }
     return true;
   });
@@ -226,6 +236,7 @@ std::string encode_indexed(const IndexedValue& value) {
 }
 
 Result<IndexedValue> decode_indexed(FieldType type, std::string_view bytes) {
+  if (bytes.empty()) return IndexedValue(OtherValue());
   const std::size_t size = encoded_size(type);
   if (size == 0 || bytes.size() == size) {
     if (auto value = decode(type, bytes)) return *std::move(value);

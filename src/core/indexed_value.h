@@ -41,22 +41,29 @@ std::optional<std::int64_t> parse_datetime(std::string_view text);
 /// letters, one by one), in order. Bytes that are not UTF-8 part words.
 std::vector<std::string> text_tokens(std::string_view text);
 
+/// Stands for all values of a field that its index cannot hold.
+struct OtherValue {
+  auto operator<=>(const OtherValue&) const = default;
+};
+
 /// One value of one field. kKeyword and each token of kText: string; kInteger and kDatetime: int64;
 /// kFloat: double; kBool: bool; kGeo: GeoPoint; kUuid: Uuid.
 /// 0.0 and -0.0 are one value.
-using IndexedValue = std::variant<std::string, std::int64_t, double, bool, GeoPoint, Uuid>;
+using IndexedValue =
+    std::variant<std::string, std::int64_t, double, bool, GeoPoint, Uuid, OtherValue>;
 
 inline constexpr std::size_t kMaxIndexedString = std::size_t{64} << 10;  ///< bytes
 
-/// What an index of `type` on `path` holds of `payload`, sorted, without repetitions. Values of
-/// another type are left out; a whole number counts as a float too, a float never as an integer.
-/// Strings longer than kMaxIndexedString are left out.
+/// What an index of `type` on `path` holds of `payload`, sorted, without repetitions; OtherValue,
+/// once and last, if there is a value but null that it does not hold: one of another type, NaN, a
+/// string (for kText: a word) longer than kMaxIndexedString, a text without words. A whole number
+/// is held as a float too, a float never as an integer.
 std::vector<IndexedValue> indexed_values(const Json& payload, const FieldPath& path,
                                          FieldType type);
 
-/// Bytes that sort as the values do (numbers by value, -0.0 as 0.0, NaN left out by
-/// indexed_values). Within a type none is the beginning of another, so that a key may go on after
-/// them.
+/// Bytes that sort as the values do (numbers by value, -0.0 as 0.0, NaN is an OtherValue). Within a
+/// type none is the beginning of another, so that a key may go on after them; but OtherValue has no
+/// bytes, and its keys are told by their length.
 std::string encode_indexed(const IndexedValue& value);
 /// errors  kCorruption.
 Result<IndexedValue> decode_indexed(FieldType type, std::string_view bytes);

@@ -4,6 +4,7 @@
 
 #include "core/checksum.h"
 #include "storage/internal/collection_families.h"
+#include "storage/internal/index_keys.h"
 
 namespace sightline::storage {
 namespace {
@@ -105,7 +106,8 @@ Result<void> CollectionDb::check_format() {
                                std::to_string(kFormatVersion) + ": use a newer one");
   }
   if (format == kFormatVersion || !is_writer()) return {};
-  // Format 1 is format 2 without payload indexes: nothing but the number is rewritten.
+  // Format 1 is format 2 without payload indexes; those of format 2 have an older revision and are
+  // made anew by the writer.
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status raised =
@@ -330,17 +332,23 @@ Result<void> CollectionDb::visit_sources(const CollectionSnapshot& at, std::stri
 
 Result<std::map<std::string, FieldType>> CollectionDb::payload_indexes(
     const CollectionSnapshot& at) const {
+  return payload_indexes(at, /*current=*/true);
+}
+
+Result<std::map<std::string, FieldType>> CollectionDb::payload_indexes(const CollectionSnapshot& at,
+                                                                       bool current) const {
   std::map<std::string, FieldType> found;
   SIGHTLINE_TRY_DO(scan(*database_, kMeta, at, kPayloadIndexPrefix, kPayloadIndexPrefix, true,
                         [&](std::string_view key, std::string_view value) -> Result<bool> {
                           const auto field = key.substr(kPayloadIndexPrefix.size());
-                          const auto type = parse_field_type(value);
-                          if (!type) {
+                          const auto definition = decode_definition(value);
+                          if (!definition) {
                             return corruption(database_->path().string() +
                                               ": the payload index of \"" + std::string(field) +
-                                              "\" has an unknown type");
+                                              "\": " + definition.error().message);
                           }
-                          found.emplace(field, *type);
+                          if ((definition->revision == kIndexRevision) == current)
+                            found.emplace(field, definition->type);
                           return true;
                         }));
   return found;

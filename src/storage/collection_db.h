@@ -114,7 +114,8 @@ class CollectionDb {
   Result<void> visit_sources(const CollectionSnapshot& at, std::string_view prefix,
                              const std::function<bool(const SourceRow&)>& visit) const;
 
-  /// Field -> type, as of `at`.
+  /// Field -> type, as of `at`. Those that an older program made are left out until a writer has
+  /// made them anew.
   Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at) const;
   /// Entries of one field's index (named as payload_indexes() does), in order of value, then slot.
   Result<void> visit_payload_index(
@@ -145,6 +146,9 @@ class CollectionDb {
   explicit CollectionDb(std::unique_ptr<RocksDatabase> database);
   Result<void> check_format();
   Result<void> read_meta();
+  /// Those of this revision, or all others.
+  Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at,
+                                                           bool current) const;
   void set_config(Json config);
   Result<VectorRow> existing_vector(const CollectionSnapshot& at, std::string_view name,
                                     Slot slot) const;

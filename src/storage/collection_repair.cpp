@@ -145,12 +145,13 @@ class Rewriter {
   }
 
   void read_definition(std::string_view key, std::string_view value) {
-    const auto type = parse_field_type(value);
-    auto field = type ? indexed_field(key.substr(kPayloadIndexPrefix.size()), *type)
-                      : Result<IndexedField>(type.error());
+    const auto definition = decode_definition(value);
+    auto field = definition
+                     ? indexed_field(key.substr(kPayloadIndexPrefix.size()), definition->type)
+                     : Result<IndexedField>(definition.error());
     if (field) {
       fields_.push_back(*std::move(field));
-      meta_.emplace(key, value);
+      meta_.emplace(key, encode_definition({definition->type}));
     } else {
       damages_.push_back("`meta`: a payload index: " + field.error().message);
     }

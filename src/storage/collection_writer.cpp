@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/log.h"
 #include "core/mutex.h"
 #include "storage/internal/collection_families.h"
 #include "storage/internal/index_keys.h"
@@ -375,8 +376,8 @@ class CollectionWriter::Impl {
 
   Result<void> put_row(SlotRecord& record, Slot slot, VectorValue& vector) {
     record.vectors[vector.name] = next_.commit;
-    SIGHTLINE_TRY_DO(
-        put(kVectors, vector_key(vector.name, slot), encode_vector(next_.commit, vector.values)));
+    SIGHTLINE_TRY_DO(put_unread(kVectors, vector_key(vector.name, slot),
+                                encode_vector(next_.commit, vector.values)));
     RowEffect& effect = add_effect(RowEffect::Kind::kPut, slot, record.id);
     effect.vector_name = std::move(vector.name);
     effect.values = std::move(vector.values);
@@ -574,8 +575,16 @@ Result<std::unique_ptr<CollectionWriter>> CollectionWriter::create(CollectionDb&
   SIGHTLINE_TRY(const SnapshotPtr now, db.snapshot());
   SIGHTLINE_TRY(const auto types, db.payload_indexes(*now));
   SIGHTLINE_TRY(auto indexes, indexed_fields(types));
-  return std::unique_ptr<CollectionWriter>(new CollectionWriter(
-      db, std::make_unique<Impl>(*db.database_, now->counters(), std::move(indexes))));
+  auto impl = std::make_unique<Impl>(*db.database_, now->counters(), std::move(indexes));
+  SIGHTLINE_TRY(const auto outdated, db.payload_indexes(*now, /*current=*/false));
+  for (const auto& [field, type] : outdated) {
+    const auto made = impl->put_payload_index(field, type);
+    if (made) continue;
+    // A damaged payload costs the index, not the collection.
+    if (made.error().code != StatusCode::kCorruption) return made.error();
+    log_warning("storage", "the index of \"" + field + "\": " + made.error().message);
+  }
+  return std::unique_ptr<CollectionWriter>(new CollectionWriter(db, std::move(impl)));
 }
 
 Result<RequestOutcome> CollectionWriter::add(std::vector<Operation>& operations) {

@@ -109,7 +109,9 @@ enum class Sync { kYes, kNo };
 /// another beside it.
 class CollectionWriter {
  public:
-  /// `db` is open for writing and outlives the writer.
+  /// `db` is open for writing and outlives the writer. Payload indexes of an older revision are
+  /// made anew, each in a commit of its own: a scan of all payloads. One that cannot be, because a
+  /// payload is damaged, is left out with a warning.
   static Result<std::unique_ptr<CollectionWriter>> create(CollectionDb& db);
   ~CollectionWriter();
 

@@ -1,9 +1,31 @@
 #include "storage/internal/index_keys.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace sightline::storage {
+
+std::string encode_definition(const IndexDefinition& definition) {
+  std::string bytes(field_type_name(definition.type));
+  if (definition.revision > 1) bytes += ' ' + std::to_string(definition.revision);
+  return bytes;
+}
+
+Result<IndexDefinition> decode_definition(std::string_view bytes) {
+  IndexDefinition definition;
+  const std::size_t space = bytes.find(' ');
+  const auto type = parse_field_type(bytes.substr(0, space));
+  if (!type) return corruption(type.error().message);
+  definition.type = *type;
+  definition.revision = 1;
+  if (space == std::string_view::npos) return definition;
+  const char* end = bytes.data() + bytes.size();
+  const auto read = std::from_chars(bytes.data() + space + 1, end, definition.revision);
+  if (read.ec != std::errc() || read.ptr != end || definition.revision < 2)
+    return corruption("no revision of an index: \"" + std::string(bytes) + '"');
+  return definition;
+}
 
 Result<IndexedField> indexed_field(std::string_view field, FieldType type) {
   if (field.find('\0') != std::string_view::npos)

@@ -73,7 +73,8 @@ std::string keyword_prefix(std::string_view field, std::string_view value);
 std::string keyword_key(std::string_view field, std::string_view value, Slot slot);
 
 /// Key in `payload_index` of a defined index: field, 0, tag of the type, value, slot. Keys of a
-/// field sort by value, then slot. `field` holds no zero byte.
+/// field sort by value, then slot, but for those of OtherValue, which have no bytes of a value.
+/// `field` holds no zero byte.
 std::string index_prefix(std::string_view field, FieldType type);
 std::string index_key(std::string_view field, FieldType type, const IndexedValue& value, Slot slot);
 struct IndexEntry {

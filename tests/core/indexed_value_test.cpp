@@ -223,58 +223,83 @@ struct IndexCase {
   FieldType type;
   std::string value;  // of field "a"
   std::vector<IndexedValue> values;
+  bool other = false;  // and a value that the type cannot hold
 };
 class IndexedValues : public testing::TestWithParam<IndexCase> {};
 
 TEST_P(IndexedValues, TakesItsType) {
   const IndexCase& c = GetParam();
   const Json payload = {{"a", Json::parse(c.value)}};
-  EXPECT_EQ(indexed_values(payload, *FieldPath::parse("a"), c.type), c.values);
+  auto wanted = c.values;
+  if (c.other) wanted.emplace_back(OtherValue());
+  EXPECT_EQ(indexed_values(payload, *FieldPath::parse("a"), c.type), wanted);
   EXPECT_TRUE(indexed_values(payload, *FieldPath::parse("b"), c.type).empty());
 }
 INSTANTIATE_TEST_SUITE_P(
     Cases, IndexedValues,
     testing::ValuesIn(std::vector<IndexCase>{
         {"Keyword", FieldType::kKeyword, R"("x")", {"x"}},
-        {"Keywords", FieldType::kKeyword, R"(["y", "x", "y", 1, null, ["z"], ""])", {"", "x", "y"}},
+        {"Keywords",
+         FieldType::kKeyword,
+         R"(["y", "x", "y", 1, null, ["z"], ""])",
+         {"", "x", "y"},
+         true},
+        {"KeywordAndNull", FieldType::kKeyword, R"(["y", null])", {"y"}},
+        {"Null", FieldType::kKeyword, "null", {}},
+        {"NoElements", FieldType::kKeyword, "[]", {}},
+        {"AnObject", FieldType::kKeyword, "{}", {}, true},
+        {"AnArrayInAnArray", FieldType::kInteger, "[[1]]", {}, true},
         {"LongKeyword",
          FieldType::kKeyword,
          '"' + std::string(65536, 'x') + '"',
          {std::string(65536, 'x')}},
-        {"TooLongKeyword", FieldType::kKeyword, '"' + std::string(65537, 'x') + '"', {}},
+        {"TooLongKeyword", FieldType::kKeyword, '"' + std::string(65537, 'x') + '"', {}, true},
         {"Integers",
          FieldType::kInteger,
          "[5, -1, 5, 9223372036854775807, 9223372036854775808, 18446744073709551615, 2.0, true]",
-         {std::int64_t{-1}, std::int64_t{5}, kMaxInt}},
+         {std::int64_t{-1}, std::int64_t{5}, kMaxInt},
+         true},
+        {"Fraction", FieldType::kInteger, "5.5", {}, true},
+        {"AboveInt64", FieldType::kInteger, "9223372036854775808", {}, true},
         {"SmallestInteger", FieldType::kInteger, "-9223372036854775808", {kMinInt}},
         {"Floats",
          FieldType::kFloat,
          "[1, 1.0, -2.5, 18446744073709551615, -0.0, 0, \"3\"]",
-         {-2.5, 0.0, 1.0, 18446744073709551616.0}},
-        {"Bools", FieldType::kBool, "[true, false, true, 0, \"true\"]", {false, true}},
+         {-2.5, 0.0, 1.0, 18446744073709551616.0},
+         true},
+        {"Bools", FieldType::kBool, "[true, false, true, 0, \"true\"]", {false, true}, true},
         {"Dates",
          FieldType::kDatetime,
          R"(["1970-01-01T00:00:01Z", "1970-01-01", "1970-01-01T01:00:00+01:00", "soon", 5])",
-         {std::int64_t{0}, std::int64_t{1'000'000}}},
+         {std::int64_t{0}, std::int64_t{1'000'000}},
+         true},
         {"Points",
          FieldType::kGeo,
          R"([{"lon": 1, "lat": 2}, {"lon": 1, "lat": 2}, {"lon": -1, "lat": 5}, {"lon": 999, "lat": 0},
              [1, 2]])",
-         {GeoPoint{-1, 5}, GeoPoint{1, 2}}},
+         {GeoPoint{-1, 5}, GeoPoint{1, 2}},
+         true},
         {"Uuids",
          FieldType::kUuid,
          R"(["f47ac10b-58cc-4372-a567-0e02b2c3d479", "F47AC10B58CC4372A5670E02B2C3D479", "42", "x"])",
-         {uuid("f47ac10b-58cc-4372-a567-0e02b2c3d479")}},
-        {"Text", FieldType::kText, R"(["A red bird", "red CAT", 5])", {"a", "bird", "cat", "red"}},
-        {"TooLongWord", FieldType::kText, '"' + std::string(65537, 'x') + " y\"", {"y"}},
-        {"NoText", FieldType::kText, "5", {}},
+         {uuid("f47ac10b-58cc-4372-a567-0e02b2c3d479")},
+         true},
+        {"Text", FieldType::kText, R"(["A red bird", "red CAT"])", {"a", "bird", "cat", "red"}},
+        {"TextAndNumber", FieldType::kText, R"(["red", 5])", {"red"}, true},
+        {"TooLongWord",
+         FieldType::kText,
+         "\"y " + std::string(65537, 'x') + " z\"",
+         {"y", "z"},
+         true},
+        {"NoText", FieldType::kText, "5", {}, true},
+        {"TextWithoutWords", FieldType::kText, "\"...\"", {}, true},
     }),
     [](const auto& info) { return info.param.name; });
 
-TEST(IndexedValuesOf, NotANumberAreNone) {
+TEST(IndexedValuesOf, NotANumberIsAnother) {
   const Json payload = {{"a", {std::nan(""), 1.0, kInfinity}}};
   EXPECT_EQ(indexed_values(payload, *FieldPath::parse("a"), FieldType::kFloat),
-            (std::vector<IndexedValue>{1.0, kInfinity}));
+            (std::vector<IndexedValue>{1.0, kInfinity, OtherValue()}));
 }
 
 TEST(IndexedValuesOf, APathAreThoseItReaches) {
@@ -347,6 +372,8 @@ TEST(EncodeIndexed, SortsAsValuesDoAndComesBack) {
 
 TEST(EncodeIndexed, ZeroHasOneForm) {
   EXPECT_EQ(encode_indexed(-0.0), encode_indexed(0.0));
+  EXPECT_EQ(encode_indexed(OtherValue()), "");
+  EXPECT_EQ(*decode_indexed(FieldType::kFloat, ""), IndexedValue(OtherValue()));
   EXPECT_EQ(encode_indexed(GeoPoint{-0.0, -0.0}), encode_indexed(GeoPoint{0, 0}));
   EXPECT_FALSE(
       std::signbit(std::get<double>(*decode_indexed(FieldType::kFloat, encode_indexed(-0.0)))));
@@ -386,7 +413,6 @@ TEST(DecodeIndexed, RejectsOtherBytes) {
   };
   const std::string nan_bytes = "\xff\xf8" + std::string(6, '\0');
   for (const auto& [type, bytes] : std::vector<Case>{
-           {FieldType::kKeyword, ""},
            {FieldType::kKeyword, "a"},
            {FieldType::kKeyword, std::string("a\0", 2)},
            {FieldType::kKeyword, std::string("a\0b\0\0", 5)},
@@ -394,10 +420,8 @@ TEST(DecodeIndexed, RejectsOtherBytes) {
            {FieldType::kText, "word"},
            {FieldType::kInteger, std::string(7, 'x')},
            {FieldType::kDatetime, std::string(9, 'x')},
-           {FieldType::kFloat, ""},
            {FieldType::kFloat, nan_bytes},
            {FieldType::kBool, "\2"},
-           {FieldType::kBool, ""},
            {FieldType::kGeo, std::string(15, 'x')},
            {FieldType::kGeo, std::string(16, '\xff')},
            {FieldType::kUuid, std::string(17, 'x')},

@@ -1,8 +1,12 @@
 // What is there after a kill, a full disk or a flipped byte.
+//
+// SIGHTLINE_KILLS=300 local_store_survival_test --gtest_filter='*Mixed*'
+//   kills the writer so many times (15 without it).
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -12,6 +16,7 @@
 #include "storage/internal/collection_families.h"
 #include "tests/pipeline/child_process.h"
 #include "tests/pipeline/local_store_fixture.h"
+#include "tests/pipeline/mixed_script.h"
 #include "tests/pipeline/store_script.h"
 
 namespace sightline::pipeline {
@@ -106,6 +111,47 @@ TEST_F(LocalStoreSurvival, KillsWhileShardsAreBuiltCostNothingThatWasAcknowledge
     last = step;
     folder_.reset();
   }
+}
+
+TEST_F(LocalStoreSurvival, KillsInMixedWritesCostNothingThatWasAcknowledged) {
+  const char* wanted = std::getenv("SIGHTLINE_KILLS");
+  const int num_kills = wanted == nullptr ? 15 : std::atoi(wanted);
+  ASSERT_GT(num_kills, 0);
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  std::uint64_t last = 0;
+  for (int round = 0; round < num_kills; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    std::uint64_t acknowledged = last;
+    {
+      ChildProcess writer({kProcess, "mix", data()});
+      // Every eighth dies while it opens (but the first: there must be a collection).
+      const bool is_early = round % 8 == 7;
+      if (!is_early) {
+        ASSERT_EQ(writer.read_line(), std::to_string(last + 1));
+        ++acknowledged;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 200'000));
+      writer.send(SIGKILL);
+      for (std::string line = writer.read_line(); !line.empty(); line = writer.read_line())
+        acknowledged = std::stoull(line);
+      ASSERT_EQ(writer.wait(), -SIGKILL);
+    }
+    const auto store = open_store(round % 4 == 3 ? Access::kRead : Access::kWrite);
+    ASSERT_NE(store, nullptr);
+    const std::uint64_t step = script::load_step(*store).value();
+    ASSERT_GE(step, acknowledged) << "an acknowledged write is gone";
+    ASSERT_LE(step, acknowledged + 1);
+    ASSERT_EQ(script::mixed_difference(*store), "");
+    const auto damage = folder_->verify_collection("c", Deadline::never());
+    ASSERT_TRUE(damage) << damage.error().message;
+    ASSERT_EQ(testing::PrintToString(*damage), "{}");
+    last = step;
+    folder_.reset();
+  }
+  RecordProperty("kills", num_kills);
+  RecordProperty("steps", std::to_string(last));
 }
 
 /// A small disk below dir_/disk, while it lives.
@@ -338,6 +384,40 @@ TEST_F(LocalStoreSurvival, FormatOneIsRead) {
   for (std::uint64_t commit = 24; commit < 40; ++commit)
     ASSERT_TRUE(store->write(script::commit_ops(commit, 4)));
   EXPECT_EQ(script::difference(*store, 4), "");
+}
+
+/// tests/data/storage_v2 was made with format 2: a collection "c" of ten points whose values of "n"
+/// (an integer index), "w" (keyword) and "d" (datetime) are 5, 5.5, 2^64 - 1, "5", null,
+/// [1, "red", 2.5], "2024-05-01", true, {} and [[7]]; six before the indexes were made, four after.
+TEST_F(LocalStoreSurvival, IndexesOfFormatTwoAreMadeAnew) {
+  std::filesystem::copy(std::filesystem::path(SIGHTLINE_TEST_DATA) / "storage_v2", data(),
+                        std::filesystem::copy_options::recursive);
+  struct Case {
+    const char* filter;
+    std::uint64_t count;
+  };
+  const std::vector<Case> cases = {
+      {R"({"must": {"key": "n", "range": {"gt": 5}}})", 2},
+      {R"({"must": {"key": "n", "range": {"gt": 2, "lte": 5}}})", 2},
+      {R"({"must": {"key": "n", "match": {"value": "5"}}})", 1},
+      {R"({"must": {"key": "w", "match": {"except": ["red", "5"]}}})", 8},
+      {R"({"must": {"key": "d", "range": {"gte": "2024-01-01"}}})", 1},
+      {R"({"must": {"is_empty": {"key": "d"}}})", 1}};
+  // A reader knows no index until a writer has been there.
+  for (const auto& [access, num_indexes] :
+       {std::pair(Access::kRead, 0U), std::pair(Access::kWrite, 3U),
+        std::pair(Access::kRead, 3U)}) {
+    const auto store = open_store(access);
+    ASSERT_NE(store, nullptr);
+    EXPECT_EQ(store->info()->payload_indexes.size(), num_indexes);
+    EXPECT_EQ(store->info()->num_points, 10U);
+    for (const Case& c : cases) {
+      const auto filter = parse_filter(parse_json(c.filter, "filter").value());
+      ASSERT_TRUE(filter) << filter.error().message;
+      EXPECT_EQ(store->count(std::make_shared<const Filter>(*filter)).value(), c.count) << c.filter;
+    }
+    EXPECT_EQ(folder_->verify_collection("c", Deadline::never())->size(), 0U);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 //       continues the script of store_script.h; prints each commit's number once acknowledged
 //   store_process load DIR DIM [STEPS]
 //       continues the second script, with shards that are sealed, trained and rebuilt all the time
+//   store_process mix DIR
+//       continues the script of mixed_script.h in the same way
 //   store_process hold DIR      holds the writer's lock until its input ends
 //   store_process check DIR DIM reads the collection as another process and compares
 #include <unistd.h>
@@ -15,6 +17,7 @@
 
 #include "core/compute_pool.h"
 #include "pipeline/data_folder.h"
+#include "tests/pipeline/mixed_script.h"
 #include "tests/pipeline/store_script.h"
 
 namespace sightline::pipeline {
@@ -52,8 +55,8 @@ int write_script(const std::string& folder, bool sync, std::size_t dim,
   return 0;
 }
 
-int load_script(const std::string& folder, std::size_t dim, std::uint64_t num_steps,
-                ComputePool& pool) {
+/// Shards are sealed, trained and merged all the time.
+StoreOptions restless() {
   StoreOptions options;
   options.durability = Durability::kInterval;
   options.sync_interval_ms = 20;
@@ -61,7 +64,19 @@ int load_script(const std::string& folder, std::size_t dim, std::uint64_t num_st
   options.sealing.full_rows = 100;
   options.sealing.small_rows = 20;
   options.sealing.idle = std::chrono::milliseconds(1);
-  auto data = DataFolder::open(folder, Access::kWrite, options, pool);
+  return options;
+}
+
+Result<void> optimise_now(CollectionStore& store) {
+  OptimizeOptions force;
+  force.force = true;
+  SIGHTLINE_TRY_DO(store.optimize(force, Deadline::never()));
+  return {};
+}
+
+int load_script(const std::string& folder, std::size_t dim, std::uint64_t num_steps,
+                ComputePool& pool) {
+  auto data = DataFolder::open(folder, Access::kWrite, restless(), pool);
   if (!data) return fail(data.error().message);
   auto store = (*data)->open_collection("c");
   if (!store) {
@@ -81,12 +96,39 @@ int load_script(const std::string& folder, std::size_t dim, std::uint64_t num_st
     const std::string line = std::to_string(step) + "\n";
     if (write(STDOUT_FILENO, line.data(), line.size()) < 0) return 0;
     if (step % 40 != 0) continue;
-    OptimizeOptions force;
-    force.force = true;
-    const auto optimised = (*store)->optimize(force, Deadline::never());
-    if (!optimised) return fail(optimised.error().message);
+    if (const auto optimised = optimise_now(**store); !optimised)
+      return fail(optimised.error().message);
   }
   return 0;
+}
+
+int mixed_script(const std::string& folder, ComputePool& pool) {
+  auto data = DataFolder::open(folder, Access::kWrite, restless(), pool);
+  if (!data) return fail(data.error().message);
+  auto store = (*data)->open_collection("c");
+  if (!store) {
+    CollectionConfig config;
+    config.vectors["image"] = {script::kImageDim, Metric::kCosine, {}};
+    config.vectors["image"].index = "IVF4,Flat";
+    config.vectors["text"] = {script::kTextDim, Metric::kCosine, {}};
+    store = (*data)->create_collection("c", config);
+    if (!store) return fail(store.error().message);
+  }
+  if (!(*store)->info()->payload_indexes.contains("tag")) {  // A kill may have come before.
+    const auto made = (*store)->create_payload_index("tag", FieldType::kInteger);
+    if (!made) return fail(made.error().message);
+  }
+  const auto done = script::load_step(**store);
+  if (!done) return fail(done.error().message);
+  for (std::uint64_t step = *done + 1;; ++step) {
+    const auto written = (*store)->write(script::mixed_ops(step));
+    if (!written) return fail(written.error().message);
+    const std::string line = std::to_string(step) + "\n";
+    if (write(STDOUT_FILENO, line.data(), line.size()) < 0) return 0;
+    if (step % 40 != 0) continue;
+    if (const auto optimised = optimise_now(**store); !optimised)
+      return fail(optimised.error().message);
+  }
 }
 
 int hold(const std::string& folder, ComputePool& pool) {
@@ -124,10 +166,11 @@ int run(int argc, char** argv) {
     return load_script(argv[2], std::strtoull(argv[3], nullptr, 10),
                        argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 0, pool);
   }
+  if (mode == "mix") return mixed_script(argv[2], pool);
   if (mode == "hold") return hold(argv[2], pool);
   if (mode == "check" && argc == 4)
     return check(argv[2], std::strtoull(argv[3], nullptr, 10), pool);
-  return fail("usage: store_process write|load|hold|check DIR ...");
+  return fail("usage: store_process write|load|mix|hold|check DIR ...");
 }
 
 }  // namespace

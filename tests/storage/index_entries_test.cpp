@@ -51,10 +51,40 @@ TEST_F(PayloadIndexTest, ADefinitionIsACommitAndComesBack) {
   expect_indexes_in_step();
 }
 
+TEST_F(PayloadIndexTest, AnOlderOneIsNotReadAndMadeAnewByTheWriter) {
+  must_write({upsert(1, {{"n", 5}}), upsert(2, {{"n", 2.5}})});
+  ASSERT_TRUE(writer_->put_payload_index("n", FieldType::kInteger));
+  must_write({upsert(3, {{"n", "x"}})});
+  close();
+  {
+    auto database =
+        RocksDatabase::open(folder(), OpenMode::kWrite, collection_families(), budget_).value();
+    for (const Slot slot : {1U, 2U}) {  // Revision 1 had no entry for another value.
+      const std::string key = index_key("n", FieldType::kInteger, OtherValue(), slot);
+      ASSERT_TRUE(database->get(kPayloadIndex, key).value()) << slot;
+      ASSERT_TRUE(database->db().Delete({}, database->family(kPayloadIndex), key).ok());
+    }
+    ASSERT_TRUE(database->db().Put({}, database->family(kMeta), "payload_index:n", "integer").ok());
+  }
+  {
+    const auto reader = CollectionDb::open(folder(), OpenMode::kRead, budget_).value();
+    const auto at = reader->snapshot().value();
+    EXPECT_THAT(reader->payload_indexes(*at).value(), IsEmpty());
+    EXPECT_THAT(reader->verify(*at).value(), IsEmpty());
+  }
+  open();
+  EXPECT_THAT(db_->payload_indexes(*now()).value(), ElementsAre(Pair("n", FieldType::kInteger)));
+  EXPECT_EQ(entries("n", FieldType::kInteger).size(), 3U);
+  expect_indexes_in_step();
+  const Version commit = writer_->counters().commit;
+  reopen();
+  EXPECT_EQ(writer_->counters().commit, commit);  // Once.
+}
+
 TEST_F(PayloadIndexTest, AnotherTypeReplacesAndDroppingLeavesNothing) {
   must_write({upsert(1, {{"n", 5}}), upsert(2, {{"n", 2.5}})});
   ASSERT_TRUE(writer_->put_payload_index("n", FieldType::kInteger));
-  EXPECT_EQ(entries("n", FieldType::kInteger).size(), 1U);
+  EXPECT_EQ(entries("n", FieldType::kInteger).size(), 2U);
   ASSERT_TRUE(writer_->put_payload_index("n", FieldType::kFloat));
   EXPECT_THAT(entries("n", FieldType::kInteger), IsEmpty());
   EXPECT_THAT(entries("n", FieldType::kFloat),
@@ -222,7 +252,7 @@ TEST_F(PayloadIndexTest, AWriterRaisesFormatOneAndAReaderLeavesIt) {
     EXPECT_THAT(entries("commit", FieldType::kInteger), testing::Not(IsEmpty()));
     close();
   }
-  EXPECT_EQ(format(), 2U);
+  EXPECT_EQ(format(), kFormatVersion);
 }
 
 // --- in step, whatever is written ----------------------------------------------------------------

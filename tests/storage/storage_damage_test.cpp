@@ -516,7 +516,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"SlotsTaken", {{kMeta, std::string(kNextSlotKey), encode_number(5)}}, "next_slot is 5"},
         {"UnknownIndexType",
          {{kMeta, std::string(kPayloadIndexPrefix) + "x", "what"}},
-         "unknown type"},
+         "is not known"},
     }),
     [](const auto& test) { return test.param.name; });
 

@@ -30,7 +30,7 @@ inline std::vector<ColumnFamily> collection_families() {
 inline constexpr std::string_view kFormatKey = "format";
 inline constexpr std::string_view kConfigKey = "config";
 inline constexpr std::string_view kShardsKey = "shards";
-/// Followed by the field; the value is the type's name.
+/// Followed by the field; the value is an IndexDefinition.
 inline constexpr std::string_view kPayloadIndexPrefix = "payload_index:";
 inline constexpr std::string_view kCommitKey = "commit";
 inline constexpr std::string_view kNextSlotKey = "next_slot";

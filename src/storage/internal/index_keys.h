@@ -1,6 +1,7 @@
 // storage/internal/index_keys.h: which keys of `payload_index` belong to a payload.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -19,6 +20,19 @@ struct IndexedField {
   FieldPath path;
   FieldType type = FieldType::kKeyword;
 };
+
+/// What indexed_values() takes of a payload has a number of its own: an index with another one is
+/// not read, and the next writer makes it anew.
+inline constexpr std::uint64_t kIndexRevision = 2;
+
+/// What `meta` says of an index: its type and, but for revision 1, a space and the revision.
+struct IndexDefinition {
+  FieldType type = FieldType::kKeyword;
+  std::uint64_t revision = kIndexRevision;
+};
+std::string encode_definition(const IndexDefinition& definition);
+/// errors  kCorruption.
+Result<IndexDefinition> decode_definition(std::string_view bytes);
 
 /// errors  kInvalidArgument: no FieldPath, or it holds a zero byte.
 Result<IndexedField> indexed_field(std::string_view field, FieldType type);
