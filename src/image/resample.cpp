@@ -114,14 +114,21 @@ void copy_window(ImageView source, std::size_t x, std::size_t y, Image& out) {
 // Rows row_begin .. row_begin + out.height of `source`, each resampled along x.
 void resample_rows(ImageView source, std::size_t row_begin, Axis axis, const KernelTable& table,
                    Image& out) {
-  // Each row is copied, so that the loops may read a little past its end.
+  // The loops may read a little past the end of a row: into the next one, or of a copy.
   const std::size_t begin = axis.source_begin;
   const std::size_t bytes = (axis.source_end - begin) * 3;
-  std::vector<std::uint8_t> line(bytes + kRowSlack);
+  const std::size_t readable = (source.height - 1) * source.stride + source.width * 3;
+  std::vector<std::uint8_t> copy;
   axis.shift_to_origin();
   for (std::size_t row = 0; row < out.height; ++row) {
-    std::memcpy(line.data(), source.data + (row_begin + row) * source.stride + 3 * begin, bytes);
-    table.horizontal(line.data(), axis.spans.data(), axis.spans.size(), axis.groups.data(),
+    const std::size_t at = (row_begin + row) * source.stride + 3 * begin;
+    const std::uint8_t* line = source.data + at;
+    if (at + bytes + kRowSlack > readable) {
+      copy.resize(bytes + kRowSlack);
+      std::memcpy(copy.data(), line, bytes);
+      line = copy.data();
+    }
+    table.horizontal(line, axis.spans.data(), axis.spans.size(), axis.groups.data(),
                      out.rgb.data() + row * out.width * 3);
   }
 }

@@ -28,7 +28,7 @@ inline constexpr int kLowBits = 12;                      ///< weight = high << k
 inline constexpr std::size_t kRowSlack = 4 * 3 * 4 + 4;  ///< Bytes readable behind a source row.
 
 struct KernelTable {
-  const char* name;  ///< "generic", "avx2"
+  const char* name;  ///< "generic", "avx2", "avx512"
   /// One row: out[i] = round(sum of taps) for `count` columns of RGB; `row` is packed RGB with
   /// kRowSlack readable bytes behind the last pixel that has a weight.
   void (*horizontal)(const std::uint8_t* row, const TapSpan* spans, std::size_t count,

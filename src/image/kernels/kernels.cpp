@@ -7,14 +7,19 @@
 namespace sightline::image {
 
 extern const KernelTable kGenericKernels;
-#ifdef SIGHTLINE_IMAGE_AVX2
+#ifdef SIGHTLINE_IMAGE_X86
 extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
 #endif
 
 std::span<const KernelTable* const> supported_kernels() {
   static const std::vector<const KernelTable*> tables = [] {
     std::vector<const KernelTable*> found;
-#ifdef SIGHTLINE_IMAGE_AVX2
+#ifdef SIGHTLINE_IMAGE_X86
+    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni")) {
+      found.push_back(&kAvx512Kernels);
+    }
     if (__builtin_cpu_supports("avx2")) found.push_back(&kAvx2Kernels);
 #endif
     found.push_back(&kGenericKernels);
