@@ -1,8 +1,11 @@
 // libjpeg is used directly and not through OpenCV, which paints the missing part of a truncated
 // file gray, converts CMYK by another formula, and lets libjpeg write to stderr.
+#include <bit>
 #include <csetjmp>
+#include <cstdint>
 #include <cstdio>  // jpeglib.h needs FILE
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include <jpeglib.h>
@@ -99,6 +102,14 @@ void cmyk_row(const std::uint8_t* in, std::size_t count, std::uint8_t* out) {
   }
 }
 
+// libjpeg-turbo writes a row that lies on a boundary of its vectors past the caches, and whoever
+// reads the picture next waits for memory. A row aside is off every such boundary.
+constexpr std::uintptr_t kVectorBytes = 32;
+constexpr JDIMENSION kUneven = 8;
+bool is_streamed(const JSAMPLE* row) {
+  return std::bit_cast<std::uintptr_t>(row) % kVectorBytes == 0;
+}
+
 // Nothing here has a destructor: libjpeg leaves by longjmp.
 bool read_pixels(jpeg_decompress_struct& info, ErrorManager& errors, jpeg_progress_mgr& progress,
                  ByteView bytes, const ImageHeader& header, std::uint8_t* out) {
@@ -113,15 +124,20 @@ bool read_pixels(jpeg_decompress_struct& info, ErrorManager& errors, jpeg_progre
   if (info.output_width != header.width || info.output_height != header.height) {
     ERREXIT(&info, JERR_IMAGE_TOO_BIG);  // a second frame header of another size
   }
-  JSAMPARRAY row = nullptr;
-  if (cmyk) {
-    row = info.mem->alloc_sarray(static_cast<j_common_ptr>(static_cast<void*>(&info)), JPOOL_IMAGE,
-                                 info.output_width * 4, 1);
-  }
+  const std::size_t row_bytes = std::size_t{info.output_width} * 3;
+  const auto samples = info.output_width * static_cast<JDIMENSION>(info.output_components);
+  JSAMPROW aside = info.mem->alloc_sarray(static_cast<j_common_ptr>(static_cast<void*>(&info)),
+                                          JPOOL_IMAGE, samples + kUneven, 1)[0] +
+                   kUneven;
   while (info.output_scanline < info.output_height) {
-    JSAMPROW target = out + std::size_t{info.output_scanline} * info.output_width * 3;
-    jpeg_read_scanlines(&info, cmyk ? row : &target, 1);
-    if (cmyk) cmyk_row(row[0], info.output_width, target);
+    JSAMPROW target = out + info.output_scanline * row_bytes;
+    const bool direct = !cmyk && !is_streamed(target);
+    jpeg_read_scanlines(&info, direct ? &target : &aside, 1);
+    if (cmyk) {
+      cmyk_row(aside, info.output_width, target);
+    } else if (!direct) {
+      std::memcpy(target, aside, row_bytes);
+    }
   }
   jpeg_finish_decompress(&info);
   return true;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <thread>
 
+#include "codecs/facts.h"
 #include "image/preprocess.h"
 #include "tests/codecs/test_pictures.h"
 
@@ -234,6 +235,24 @@ TEST(Decode, LossyPicturesStayClose) {
     EXPECT_LE(worst(decode_file(file), smooth, AlphaRule::kWhite), 12) << file;
   }
   EXPECT_LE(worst(decode_file("smooth_gray.jpg"), gray_smooth, AlphaRule::kWhite), 4);
+}
+
+// Rows of 51 bytes begin at every place between two vector boundaries; some take a way of their
+// own.
+TEST(Decode, JpegRowsAreEqualWhereverTheyLie) {
+  constexpr std::size_t kWidth = 17, kHeight = 128;
+  image::Image drawn{kWidth, kHeight, {}};
+  for (std::size_t i = 0; i < kWidth * kHeight * 3; ++i)
+    drawn.rgb.push_back(static_cast<std::uint8_t>(i % (3 * kWidth) * 5));
+  const std::string jpeg = make_thumbnail(drawn.view()).value();
+  const image::Image picture = decode(std::as_bytes(std::span(jpeg)), {}).value();
+  ASSERT_EQ(picture.height, kHeight);
+  const auto row = [&](std::size_t y) {
+    const auto begin = picture.rgb.begin() + static_cast<std::ptrdiff_t>(y * 3 * kWidth);
+    return std::vector<std::uint8_t>(begin, begin + 3 * kWidth);
+  };
+  EXPECT_GT(row(0).back(), row(0).front());
+  for (std::size_t y = 1; y < kHeight; ++y) EXPECT_EQ(row(y), row(0)) << y;
 }
 
 TEST(Decode, CmykIsPillowsPlainFormula) {
