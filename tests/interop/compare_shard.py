@@ -49,7 +49,7 @@ class Shard:
         self.file = str(folder / "shard/index.faiss")
         self.index = faiss.read_index(self.file)
         kind = "".join(c for c in spec if not c.isdigit())
-        check(type(self.index) is CLASSES[kind], f"{spec} opens as {type(self.index)}")
+        check(isinstance(self.index, CLASSES[kind]), f"{spec} opens as {type(self.index)}")
         check(self.index.ntotal == len(self.rows) and self.index.d == self.rows.shape[1]
               and self.index.metric_type == METRICS[metric], f"{spec} has other rows or metric")
         # What stock FAISS compares: rows, or what it decodes from their codes.
