@@ -4,7 +4,9 @@
 #include <memory>
 #include <numeric>
 #include <unordered_set>
+#include <utility>
 
+#include "index/internal/filter_effort.h"
 #include "index/internal/parallel_scan.h"
 #include "index/internal/shard_searcher.h"
 
@@ -25,7 +27,7 @@ struct Piece {
 struct Findings {
   TopK best;
   std::uint64_t num_passed = 0;
-  // Under a filter: distances of some of the rows, allowed or not.
+  // Under a filter: distances of the rows that do not pass.
   std::vector<float> witnesses;
 };
 
@@ -43,19 +45,15 @@ class ListPart final : public ScanPart {
   Result<void> scan(std::size_t chunk) override {
     SIGHTLINE_TRY_DO(job_.deadline.check("searching"));
     const Piece& piece = pieces_[chunk];
-    const ShardData::List& list = job_.data.lists[piece.list];
-    const std::size_t code_size = job_.data.code_size;
     scanner_->enter_list(piece.list);
-    ScanBatch batch(*scanner_,
-                    offer_to(own_.best, [&list](std::uint32_t at) { return slot_at(list, at); }));
-    const bool checks = job_.filter.checks();
-    for (std::size_t at = piece.begin; at < piece.end; ++at) {
-      if (checks && !job_.filter.passes(slot_at(list, at))) continue;
-      batch.add(list.codes + at * code_size, static_cast<std::uint32_t>(at));
+    const RowFilter& filter = job_.filter;
+    if (!filter.checks()) {
+      scan_piece(piece, [](Slot) { return true; });
+    } else if (filter.filters() && !filter.checks_visibility()) {
+      scan_piece(piece, [&filter](Slot slot) { return filter.allows(slot); });
+    } else {
+      scan_piece(piece, [&filter](Slot slot) { return filter.passes(slot); });
     }
-    batch.flush();
-    own_.num_passed += batch.num_scored();
-    if (asks_witnesses_) ask_witnesses(piece);
     return {};
   }
 
@@ -66,14 +64,36 @@ class ListPart final : public ScanPart {
   }
 
  private:
-  void ask_witnesses(const Piece& piece) {
-    constexpr std::size_t kRowsPerWitness = 2;
+  // Rows are sorted out without a branch: whether they pass cannot be foreseen.
+  template <typename Passes>
+  void scan_piece(const Piece& piece, Passes passes) {
+    constexpr std::size_t kBlock = 256;
     const ShardData::List& list = job_.data.lists[piece.list];
     ScanBatch batch(*scanner_,
+                    offer_to(own_.best, [&list](std::uint32_t at) { return slot_at(list, at); }));
+    ScanBatch asked(*scanner_,
                     [this](float distance, std::uint32_t) { own_.witnesses.push_back(distance); });
-    for (std::size_t at = piece.begin; at < piece.end; at += kRowsPerWitness)
-      batch.add(list.codes + at * job_.data.code_size, 0);
+    std::array<std::uint32_t, kBlock + 1> passed, others;
+    for (std::size_t first = piece.begin; first < piece.end; first += kBlock) {
+      const std::size_t end = std::min(piece.end, first + kBlock);
+      std::size_t num_passed = 0, num_others = 0;
+      for (std::size_t at = first; at < end; ++at) {
+        const bool does = passes(slot_at(list, at));
+        passed[num_passed] = others[num_others] = static_cast<std::uint32_t>(at);
+        num_passed += does ? 1 : 0;
+        num_others += does ? 0 : 1;
+      }
+      for (std::size_t i = 0; i < num_passed; ++i) batch.add(code(list, passed[i]), passed[i]);
+      if (!asks_witnesses_) continue;
+      for (std::size_t i = 0; i < num_others; ++i) asked.add(code(list, others[i]), 0);
+    }
     batch.flush();
+    asked.flush();
+    own_.num_passed += batch.num_scored();
+  }
+
+  const std::byte* code(const ShardData::List& list, std::size_t at) const {
+    return list.codes + at * job_.data.code_size;
   }
 
   const ScanJob& job_;
@@ -105,9 +125,8 @@ Result<void> scan_round(const ScanJob& job, std::span<const std::uint32_t> lists
 // What a filtered search keeps of candidates by code distance, of which not all are refined, and of
 // hits to look at: twice the k wanted tell more surely where hits come from.
 constexpr std::size_t kCandidatesKept = 8, kHitsLookedAt = 2;
-// A filtered search that must go so far through the lists scans them all: it costs little more, and
-// what is found is no question then.
-constexpr double kMaxShareProbed = 0.25;
+// Of what the exact scan costs, a walk may cost so much; and so much whatever is expected of it.
+constexpr double kMaxCost = 0.8, kMaxCostOfTrying = 0.1;
 
 // A few hits need more candidates each: the order of codes errs by places, not by shares.
 std::size_t candidates_for(std::size_t k, std::size_t refine) {
@@ -185,64 +204,190 @@ class ProbeOrder {
   std::size_t num_sorted_ = 0;
 };
 
-// How many further lists are likely to hold `num_missing` rows that pass.
-std::size_t further_lists(const ScanJob& job, std::uint64_t num_missing, std::size_t most) {
-  const double rows_per_list =
-      static_cast<double>(job.data.num_rows) / static_cast<double>(job.data.lists.size());
-  const double wanted =
-      std::ceil(static_cast<double>(num_missing) / (rows_per_list * job.filter.selectivity()));
-  return static_cast<std::size_t>(std::clamp(wanted, 1.0, static_cast<double>(most)));
-}
-
 // Under a filter the neighbours of a query may lie in any lists: the farther, the fewer rows near
-// it are allowed. How far is seen from where rows come from: once next to none of the first hits,
-// and next to none of all rows as near as these, came from the latter half of the lists probed, few
-// are to be expected of further ones.
+// it are allowed. How far is seen from where rows come from that are as near as the hits, allowed
+// or not.
 class HitsAtRest {
  public:
-  explicit HitsAtRest(std::size_t k) : k_(k) {}
+  HitsAtRest(std::size_t k, double selectivity) : k_(k), selectivity_(selectivity) {}
 
   /// Lists that must be probed before the next look.
   std::size_t next_look() const { return 2 * num_probed_; }
 
+  /// Whether further lists are likely to have next to nothing as near as the hits.
   bool look(std::size_t num_probed, const Findings& findings) {
     if (num_probed < next_look()) return false;
     Candidates hits = TopK(findings.best).take_sorted();
     hits.resize(std::min(hits.size(), kHitsLookedAt * k_));
-    const bool rests =
-        hits.size() >= k_ && few_new(hits) && few_new(findings.witnesses, hits[k_ - 1].distance);
+    const bool rests = hits.size() >= k_ && rest_at(findings, hits);
     hits_ = std::move(hits);
     num_witnesses_ = findings.witnesses.size();
     num_probed_ = num_probed;
     return rests;
   }
 
- private:
-  // Of rows as near as wanted, one so many may have come since the last look.
-  static constexpr std::size_t kHitsPerNew = 50, kWitnessesPerNew = 200;
+  const Outlook& outlook() const { return outlook_; }
 
-  bool few_new(const Candidates& hits) const {
-    std::unordered_set<Slot> known;
-    for (const Candidate& hit : hits_) known.insert(hit.slot);
-    const auto num_new = std::count_if(
-        hits.begin(), hits.end(), [&](const Candidate& hit) { return !known.contains(hit.slot); });
-    return static_cast<std::size_t>(num_new) <= hits.size() / kHitsPerNew;
+ private:
+  // Of the hits, one so many may have come since the last look.
+  static constexpr std::size_t kHitsPerNew = 50;
+  static constexpr double kTimesMoreNear = 2;
+
+  bool rest_at(const Findings& findings, std::span<const Candidate> hits) {
+    const float bound = hits[k_ - 1].distance;
+    const double others = num_near(findings.witnesses, bound);
+    const double new_others =
+        num_near(std::span(findings.witnesses).subspan(num_witnesses_), bound);
+    // Where it leaves out more of the rows near the query than of all, they tell less of where hits
+    // lie: more of these are asked.
+    const bool is_correlated = (static_cast<double>(k_) + others) * selectivity_ >
+                               kTimesMoreNear * static_cast<double>(k_);
+    if (!is_correlated) hits = hits.first(k_);
+    const std::size_t num_new = num_new_hits(hits);
+    if (num_probed_ == 0) return false;  // all are new
+    outlook_.look(new_others + static_cast<double>(num_new),
+                  others + static_cast<double>(hits.size()));
+    return num_new <= hits.size() / kHitsPerNew && outlook_.rests();
   }
 
-  bool few_new(std::span<const float> witnesses, float bound) const {
-    const auto count = [bound](std::span<const float> distances) {
-      return static_cast<std::size_t>(
-          std::count_if(distances.begin(), distances.end(), [&](float d) { return d <= bound; }));
-    };
-    return count(witnesses.subspan(num_witnesses_)) <= count(witnesses) / kWitnessesPerNew;
+  std::size_t num_new_hits(std::span<const Candidate> hits) const {
+    std::unordered_set<Slot> known;
+    for (const Candidate& hit : hits_) known.insert(hit.slot);
+    return static_cast<std::size_t>(std::count_if(
+        hits.begin(), hits.end(), [&](const Candidate& hit) { return !known.contains(hit.slot); }));
+  }
+
+  static double num_near(std::span<const float> witnesses, float bound) {
+    return static_cast<double>(
+        std::count_if(witnesses.begin(), witnesses.end(), [bound](float d) { return d <= bound; }));
   }
 
   const std::size_t k_;
+  const double selectivity_;
+  Outlook outlook_;
   // As of the last look.
   std::size_t num_probed_ = 0;
   std::size_t num_witnesses_ = 0;
   Candidates hits_;
 };
+
+// One search through the lists, nearest first.
+class ListWalk {
+ public:
+  ListWalk(const ScanJob& job, std::size_t refine, ProbeOrder order)
+      : job_(job),
+        filters_(job.filter.filters()),
+        lossy_(has_lossy_codes(job.data)),
+        num_lists_(job.data.lists.size()),
+        k_(std::min(job.query.k, std::max<std::size_t>(1, job.data.num_rows))),
+        num_refined_(lossy_ ? candidates_for(k_, refine) : k_),
+        costs_(scan_costs(job.data)),
+        exact_cost_(exact_cost(job, costs_)),
+        order_(std::move(order)),
+        findings_{TopK(num_kept(), job.query.order)},
+        rest_(k_, job.filter.selectivity()) {}
+
+  Result<std::optional<Candidates>> run(std::size_t nprobe);
+
+ private:
+  std::size_t num_kept() const {
+    if (!filters_) return num_refined_;
+    return std::max(kHitsLookedAt * k_, lossy_ ? kCandidatesKept * num_refined_ : k_);
+  }
+  Result<void> probe_to(std::size_t end, bool asks);
+  std::size_t further_lists(std::uint64_t num_missing) const;
+  double cost_to(std::size_t end, bool asks) const;
+  bool costs_too_much(std::size_t reached, std::size_t next) const;
+  Result<std::optional<Candidates>> finish();
+
+  const ScanJob& job_;
+  const bool filters_, lossy_;
+  const std::size_t num_lists_, k_, num_refined_;
+  const ScanCosts costs_;
+  const double exact_cost_;
+  ProbeOrder order_;
+  Findings findings_;
+  HitsAtRest rest_;
+  std::size_t num_probed_ = 0;
+  double spent_ = 0;
+};
+
+Result<std::optional<Candidates>> ListWalk::run(std::size_t nprobe) {
+  std::uint64_t wanted = 0;
+  if (filters_) {
+    for (const std::uint32_t list : order_.lists(0, nprobe)) wanted += job_.data.lists[list].size;
+  }
+  wanted = std::max<std::uint64_t>(wanted, k_);
+  const bool all = nprobe == num_lists_;
+  if (filters_ && !all &&
+      (costs_too_much(nprobe, nprobe) ||
+       cost_to(further_lists(wanted), true) > kMaxCost * exact_cost_)) {
+    return std::optional<Candidates>();
+  }
+
+  for (std::size_t end = nprobe; num_probed_ < end;) {
+    SIGHTLINE_TRY_DO(probe_to(end, filters_ && !all));
+    if (findings_.num_passed < wanted) end += further_lists(wanted - findings_.num_passed);
+    if (filters_ && (!rest_.look(num_probed_, findings_) || end > num_probed_)) {
+      end = rest_.next_look();
+    }
+    end = std::min(end, num_lists_);
+    if (!filters_ || end == num_probed_) continue;
+    if (!costs_too_much(num_probed_, end)) continue;
+    if (lossy_ || cost_to(num_lists_, false) > exact_cost_) return std::optional<Candidates>();
+    SIGHTLINE_TRY_DO(probe_to(num_lists_, false));
+    break;
+  }
+  if (num_probed_ > nprobe) ++job_.stats.num_widened;
+  return finish();
+}
+
+Result<void> ListWalk::probe_to(std::size_t end, bool asks) {
+  const std::uint64_t before = findings_.num_passed + findings_.witnesses.size();
+  spent_ += cost_to(end, asks);
+  SIGHTLINE_TRY_DO(scan_round(job_, order_.lists(num_probed_, end), asks, findings_));
+  job_.stats.num_scanned += findings_.num_passed + findings_.witnesses.size() - before;
+  job_.stats.num_lists += end - num_probed_;
+  num_probed_ = end;
+  return {};
+}
+
+// How many further lists are likely to hold `num_missing` rows that pass.
+std::size_t ListWalk::further_lists(std::uint64_t num_missing) const {
+  const double rows_per_list =
+      static_cast<double>(job_.data.num_rows) / static_cast<double>(num_lists_);
+  const double wanted =
+      std::ceil(static_cast<double>(num_missing) / (rows_per_list * job_.filter.selectivity()));
+  return static_cast<std::size_t>(std::clamp(wanted, 1.0, static_cast<double>(num_lists_)));
+}
+
+// Of probing on to the list before number `end`.
+double ListWalk::cost_to(std::size_t end, bool asks) const {
+  const auto lists = static_cast<double>(end - std::min(end, num_probed_));
+  const double rows =
+      lists * static_cast<double>(job_.data.num_rows) / static_cast<double>(num_lists_);
+  const double scored = asks ? 1 : job_.filter.selectivity();
+  return lists * costs_.list + rows * (costs_.check + scored * costs_.code);
+}
+
+// Whether probing on to list `next`, and from the first `reached` ones as far as is likely to be
+// needed, costs more than it may.
+bool ListWalk::costs_too_much(std::size_t reached, std::size_t next) const {
+  if (spent_ + cost_to(next, true) <= kMaxCostOfTrying * exact_cost_) return false;
+  const double expected = std::min(rest_.outlook().times_as_far() * static_cast<double>(reached),
+                                   static_cast<double>(num_lists_));
+  const std::size_t end = std::max(next, static_cast<std::size_t>(expected));
+  return spent_ + cost_to(end, true) > kMaxCost * exact_cost_;
+}
+
+Result<std::optional<Candidates>> ListWalk::finish() {
+  Candidates found = findings_.best.take_sorted();
+  if (lossy_ && filters_)
+    return refine_until_settled(job_, found, num_refined_, findings_.num_passed);
+  if (lossy_) return refine_all(job_, found);
+  found.resize(std::min(found.size(), k_));
+  return std::optional<Candidates>(std::move(found));
+}
 
 }  // namespace
 
@@ -255,43 +400,9 @@ Result<std::vector<std::uint32_t>> nearest_lists(const ShardData& data, const Ke
 
 Result<std::optional<Candidates>> scan_lists(const ScanJob& job, std::size_t nprobe,
                                              std::size_t refine) {
-  const std::size_t num_lists = job.data.lists.size();
-  const std::size_t k = std::min(job.query.k, std::max<std::size_t>(1, job.data.num_rows));
-  const bool filters = job.filter.filters();
-  const bool lossy = has_lossy_codes(job.data);
-  const std::size_t num_refined = lossy ? candidates_for(k, refine) : k;
-  std::size_t num_kept = num_refined;
-  if (filters) num_kept = std::max(kHitsLookedAt * k, lossy ? kCandidatesKept * num_refined : k);
-  Findings findings{TopK(num_kept, job.query.order)};
   SIGHTLINE_TRY(ProbeOrder order,
                 ProbeOrder::compute(job.data, job.kernels, job.query.vector, job.pool));
-  nprobe = std::min(nprobe, num_lists);
-  std::uint64_t wanted = 0;
-  if (filters) {
-    for (const std::uint32_t list : order.lists(0, nprobe)) wanted += job.data.lists[list].size;
-  }
-  wanted = std::max<std::uint64_t>(wanted, k);
-
-  HitsAtRest rest(k);
-  std::size_t done = 0;
-  for (std::size_t end = nprobe; done < end;) {
-    const bool asks = filters && end < num_lists;
-    SIGHTLINE_TRY_DO(scan_round(job, order.lists(done, end), asks, findings));
-    done = end;
-    if (findings.num_passed < wanted)
-      end += further_lists(job, wanted - findings.num_passed, num_lists);
-    if (filters && !rest.look(done, findings)) end = std::max(end, rest.next_look());
-    const bool is_far = static_cast<double>(end) > kMaxShareProbed * static_cast<double>(num_lists);
-    if (end > num_lists || (filters && end > done && is_far)) end = num_lists;
-  }
-  job.stats.num_scanned += findings.num_passed;
-  job.stats.num_lists += done;
-  if (done > nprobe) ++job.stats.num_widened;
-  Candidates found = findings.best.take_sorted();
-  if (lossy && filters) return refine_until_settled(job, found, num_refined, findings.num_passed);
-  if (lossy) return refine_all(job, found);
-  found.resize(std::min(found.size(), k));
-  return std::optional<Candidates>(std::move(found));
+  return ListWalk(job, refine, std::move(order)).run(std::min(nprobe, job.data.lists.size()));
 }
 
 }  // namespace sightline::index

@@ -43,7 +43,8 @@ class SealedShard final : public Shard {
   /// Picks by the share of allowed rows: an exact scan of these at about a tenth and below; above
   /// it lists or links, probed further until as many allowed rows were scanned as the unfiltered
   /// search scans and rows as near as the hits no longer turn up (DESIGN.md, "Filters keep
-  /// recall"); exactly again where that does not end soon.
+  /// recall"); exactly where that is likely to cost more. Under a filter no more than about a
+  /// quarter above the cost of the exact scan is spent.
   Result<std::vector<Candidate>> search(const ShardQuery& query, ComputePool* pool,
                                         const Deadline& deadline) const override;
 

@@ -39,8 +39,9 @@ class SlotOrder {
 
 /// How a query was answered, summed over shards. Thread-safety: one thread.
 struct SearchStats {
-  std::uint64_t num_rows = 0;         ///< Live rows of all shards asked.
-  std::uint64_t num_allowed = 0;      ///< Of these, rows whose slot the filter allows.
+  std::uint64_t num_rows = 0;  ///< Live rows of all shards asked.
+  /// Of these, rows that the filter allows; deleted ones may count where not all were scanned.
+  std::uint64_t num_allowed = 0;
   std::uint64_t num_scanned = 0;      ///< Rows or codes whose distance was computed.
   std::uint64_t num_refined = 0;      ///< Of these, computed again from full vectors.
   std::uint64_t num_lists = 0;        ///< Inverted lists probed.

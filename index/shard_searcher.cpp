@@ -59,15 +59,17 @@ Result<Candidates> ShardSearcher::search(const ShardQuery& query, ComputePool* p
   }
   if (!found) {
     ++stats.num_exact;
+    const std::uint64_t scanned_before = stats.num_scanned;
     SIGHTLINE_TRY(found, exact(job));
+    stats.num_allowed = stats.num_scanned - scanned_before;
   }
   if (query.stats != nullptr) query.stats->add(stats);
   return *std::move(found);
 }
 
 Result<Candidates> ShardSearcher::exact(const ScanJob& job) const {
-  // Rows of IVF-Flat lie in the order of lists: many are read faster that way.
-  if (data_.spec.type == ShardType::kIvfFlat && !few_survivors(job.filter)) {
+  // Rows of IVF-Flat lie in the order of lists: all are read faster that way.
+  if (data_.spec.type == ShardType::kIvfFlat && !job.filter.filters()) {
     SIGHTLINE_TRY(auto found, scan_lists(job, data_.lists.size(), 1));
     if (found) return *std::move(found);
   }
@@ -92,7 +94,7 @@ Result<std::optional<Candidates>> ShardSearcher::approximate(const ScanJob& job)
       const std::size_t ef =
           std::max(query.k, first_set(query.ef_search, data_.ef_search, kDefaultEf));
       if (walk_costs_more(job.filter, ef, data_.spec.hnsw_m)) return std::optional<Candidates>();
-      return walk_graph(job, ef);
+      return walk_graph(job, ef, visited_pool_);
     }
   }
   return internal_error("a shard of unknown type");

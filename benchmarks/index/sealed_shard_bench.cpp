@@ -1,9 +1,10 @@
 // One search of a sealed shard, by type: latency beside recall@10, and what it read.
-// Data: clustered rows (normal around 4,096 centres; 200,000 x 256 unless SIGHTLINE_BENCH_ROWS and
-// SIGHTLINE_BENCH_DIM say otherwise), held-out queries, one at a time, top_k 10, L2. `threads`
-// counts the caller and its helpers of the compute pool. `filter`: percent of the rows that a
-// filter leaves, at random; 0: none. Effort (nprobe, ef, refine) is what calibration to 0.95 gives
-// unless a benchmark names nprobe.
+// Data: clustered rows (normal around 4,096 centres, or SIGHTLINE_BENCH_CLUSTERS; 200,000 x 256
+// unless SIGHTLINE_BENCH_ROWS and SIGHTLINE_BENCH_DIM say otherwise; one cluster is the hardest data
+// there is), held-out queries, one at a time, top_k 10, L2. `threads` counts the caller and its
+// helpers of the compute pool. `filter`: percent of the rows that a filter leaves, at random; 0:
+// none. `exact`: 1 asks for the exact scan, what a filtered search should not exceed. Effort
+// (nprobe, ef, refine) is what calibration to 0.95 gives unless a benchmark names nprobe.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -22,21 +23,23 @@ namespace sightline::index {
 namespace {
 
 constexpr std::size_t kQueries = 200;
-constexpr std::size_t kClusters = 4096;
 
 std::size_t setting(const char* name, std::size_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::strtoul(text, nullptr, 10);
 }
 
+std::size_t num_clusters() { return setting("SIGHTLINE_BENCH_CLUSTERS", 4096); }
+
 const TestRows& rows() {
-  static const TestRows held = clustered_rows(setting("SIGHTLINE_BENCH_ROWS", 200'000),
-                                              setting("SIGHTLINE_BENCH_DIM", 256), kClusters, 1);
+  static const TestRows held =
+      clustered_rows(setting("SIGHTLINE_BENCH_ROWS", 200'000), setting("SIGHTLINE_BENCH_DIM", 256),
+                     num_clusters(), 1);
   return held;
 }
 
 const TestRows& queries() {
-  static const TestRows held = clustered_rows(kQueries, rows().dim, kClusters, 1, 1);
+  static const TestRows held = clustered_rows(kQueries, rows().dim, num_clusters(), 1, 1);
   return held;
 }
 
@@ -93,6 +96,7 @@ void search(benchmark::State& state, const std::string& spec) {
     query.stats = nullptr;
     recall += recall_of(found, truth) / kQueries;
   }
+  query.exact = state.range(3) != 0;
   std::size_t next = 0;
   for (auto _ : state) {
     query.vector = queries()[next++ % kQueries];
@@ -117,10 +121,12 @@ void add_benchmarks() {
        {std::string("Flat"), ivf + ",Flat", ivf + ",SQ8", ivf + pq, std::string("HNSW32")}) {
     auto* added = benchmark::RegisterBenchmark(
         ("search/" + spec).c_str(), [spec](benchmark::State& state) { search(state, spec); });
-    added->ArgNames({"nprobe", "threads", "filter"})->UseRealTime()->Unit(benchmark::kMillisecond);
-    added->Args({0, 1, 0})->Args({0, 2, 0});
-    for (const std::int64_t percent : {1, 10, 25, 50}) added->Args({0, 1, percent});
-    if (spec.starts_with("IVF")) added->Args({16, 1, 0})->Args({64, 1, 0})->Args({64, 2, 0});
+    added->ArgNames({"nprobe", "threads", "filter", "exact"})->UseRealTime()->Unit(benchmark::kMillisecond);
+    added->Args({0, 1, 0, 0})->Args({0, 2, 0, 0});
+    for (const std::int64_t percent : {1, 10, 15, 25, 50, 90})
+      added->Args({0, 1, percent, 0})->Args({0, 1, percent, 1});
+    if (spec.starts_with("IVF"))
+      added->Args({16, 1, 0, 0})->Args({64, 1, 0, 0})->Args({64, 2, 0, 0});
   }
 }
 

@@ -42,6 +42,8 @@ class RowFilter {
   bool filters() const { return filters_; }
   /// Whether any row may fail passes().
   bool checks() const { return filters_ || tombstones_ != nullptr || checks_versions_; }
+  /// Whether an allowed row may fail passes().
+  bool checks_visibility() const { return tombstones_ != nullptr || checks_versions_; }
   /// Rows whose slot is allowed, deleted ones included.
   std::uint64_t num_allowed() const { return num_allowed_; }
   /// Share of rows whose slot is allowed.
@@ -58,13 +60,14 @@ class RowFilter {
     if (tombstones_ != nullptr && tombstones_->deleted_at(slot) <= read_version_) return false;
     return !checks_versions_ || was_inserted(slot);
   }
-
- private:
+  /// Only with filters().
   bool allows(Slot slot) const {
     if (flat_.empty()) return allowed_->contains(slot);
     const std::size_t at = slot - data_.slots.front();
     return (flat_[at / 64] >> (at % 64) & 1) != 0;
   }
+
+ private:
   bool was_inserted(Slot slot) const;
 
   const ShardData& data_;

@@ -15,6 +15,7 @@
 #include "index/internal/scanner.h"
 #include "index/internal/shard_data.h"
 #include "index/internal/tombstones.h"
+#include "index/internal/visited_rows.h"
 #include "index/kernels/kernels.h"
 #include "index/shard.h"
 
@@ -42,7 +43,8 @@ Result<Candidates> scan_rows(const ScanJob& job);
 /// likely to have nothing as near as the hits. (scanner_ivf.cpp)
 ///
 /// returns  with exact distances; where codes are lossy those of the best `refine` candidates a
-///          wanted hit.
+///          wanted hit. Nothing if it costs less to score all rows that pass the filter
+///          (internal/filter_effort.h).
 Result<std::optional<Candidates>> scan_lists(const ScanJob& job, std::size_t nprobe,
                                              std::size_t refine);
 
@@ -69,9 +71,10 @@ Result<std::vector<std::uint32_t>> nearest_lists(const ShardData& data, const Ke
 /// HNSW: the best of a beam of `ef` rows that pass; the walk leads through all rows.
 /// (scanner_hnsw.cpp)
 ///
-/// returns  nothing if it reached too few such rows with bounded effort: the exact scan costs
-/// little more then.
-Result<std::optional<Candidates>> walk_graph(const ScanJob& job, std::size_t ef);
+/// returns  nothing if it reached too few such rows with bounded effort, or is likely to need more
+///          under a filter: the exact scan costs little more then.
+Result<std::optional<Candidates>> walk_graph(const ScanJob& job, std::size_t ef,
+                                             VisitedPool& visited_pool);
 
 /// Thread-safety: const methods may run on many threads at once.
 class ShardSearcher {
@@ -82,7 +85,9 @@ class ShardSearcher {
   /// As Shard::search; SealedShard::search tells how a way is picked.
   Result<Candidates> search(const ShardQuery& query, ComputePool* pool,
                             const Deadline& deadline) const;
-  std::uint64_t memory_bytes() const { return transposed_codebooks_.capacity() * sizeof(float); }
+  std::uint64_t memory_bytes() const {
+    return transposed_codebooks_.capacity() * sizeof(float) + visited_pool_.memory_bytes();
+  }
 
  private:
   /// Nothing if the type has no quicker way than exact().
@@ -94,6 +99,7 @@ class ShardSearcher {
   const Tombstones* const tombstones_;
   const std::vector<float> transposed_codebooks_;
   Version newest_ = 0;
+  mutable VisitedPool visited_pool_;
 };
 
 }  // namespace sightline::index
