@@ -155,7 +155,8 @@ Result<void> LocalStore::load() {
     };
     if (db_->is_writer()) {
       options.seal = [this](const ShardBuild& build) {
-        return build_files(build, /*target_recall=*/0, nullptr, Deadline::never());
+        return build_files(build, BuildEffort::kAllCores, /*target_recall=*/0, nullptr,
+                           Deadline::never());
       };
     }
     SIGHTLINE_TRY(const LocalIndex::Loaded loaded, index_->load(*db_, *snapshot, options));

@@ -1,6 +1,11 @@
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -14,6 +19,8 @@ namespace sightline::pipeline {
 namespace {
 
 constexpr std::chrono::milliseconds kRelayPause{20};
+// Of builds beside searches: about a thirtieth of a core that others want, all of it otherwise.
+constexpr int kAsideNice = 15;
 // An optimise takes one or two steps for a vector name, more where bulk loads left many shards.
 constexpr int kMaxStepsPerName = 100;
 
@@ -55,6 +62,19 @@ std::vector<index::RowRef> merged(std::vector<std::vector<index::RowRef>> parts)
   return rows;
 }
 
+/// Runs `work` on a thread of its own, to which the system gives what others leave. (A thread may
+/// not take its priority back, and one that holds a lock must not wait for its turn: so it is made
+/// for this work alone.)
+Result<void> run_aside(const std::function<Result<void>()>& work) {
+  auto done = std::async(std::launch::async, [&] {
+    // Of this thread, on Linux.
+    if (getpriority(PRIO_PROCESS, 0) < kAsideNice && setpriority(PRIO_PROCESS, 0, kAsideNice) != 0)
+      log_warning("index", std::string("builds compete with searches: ") + std::strerror(errno));
+    return work();
+  });
+  return done.get();
+}
+
 std::uint64_t num_rows(const ShardBuild& build) {
   std::uint64_t total = 0;
   for (const auto& rows : build.rows) total += rows.size();
@@ -69,11 +89,13 @@ Result<bool> LocalStore::build_in_background(Activity activity, const Deadline& 
   const Planner planner = [&](const std::string&, const ShardsState& state) {
     return plan_background(state, activity, setup_.options.sealing);
   };
-  SIGHTLINE_TRY(const auto done, build_step(planner, nullptr, deadline));
+  SIGHTLINE_TRY(const auto done,
+                build_step(planner, BuildEffort::kBesideSearches, nullptr, deadline));
   return done.has_value();
 }
 
 Result<std::optional<OptimizeSummary>> LocalStore::build_step(const Planner& planner,
+                                                              BuildEffort effort,
                                                               const BuildProgress& progress,
                                                               const Deadline& deadline) {
   double target_recall = 0;
@@ -87,7 +109,7 @@ Result<std::optional<OptimizeSummary>> LocalStore::build_step(const Planner& pla
       store.index_->end_build();
     }
   } const end_build{*this};
-  SIGHTLINE_TRY(auto fresh, build_files(*build, target_recall, progress, deadline));
+  SIGHTLINE_TRY(auto fresh, build_files(*build, effort, target_recall, progress, deadline));
   SIGHTLINE_TRY(const OptimizeSummary summary, put_in_place(*build, std::move(fresh)));
   return std::optional<OptimizeSummary>(summary);
 }
@@ -121,6 +143,7 @@ Result<std::optional<ShardBuild>> LocalStore::choose_build(const Planner& planne
 }
 
 Result<std::shared_ptr<index::SealedShard>> LocalStore::build_files(const ShardBuild& build,
+                                                                    BuildEffort effort,
                                                                     double target_recall,
                                                                     const BuildProgress& progress,
                                                                     const Deadline& deadline) {
@@ -140,7 +163,12 @@ Result<std::shared_ptr<index::SealedShard>> LocalStore::build_files(const ShardB
     options.progress = [&](double share, const char* stage) { progress(share, stage); };
   }
   const auto folder = shards_folder() / build.folder;
-  SIGHTLINE_TRY_DO(index::build_shard(folder, rows, options, &pool_, deadline));
+  if (effort == BuildEffort::kAllCores) {
+    SIGHTLINE_TRY_DO(index::build_shard(folder, rows, options, &pool_, deadline));
+  } else {
+    SIGHTLINE_TRY_DO(
+        run_aside([&] { return index::build_shard(folder, rows, options, nullptr, deadline); }));
+  }
   index::OpenShardOptions open_options;
   open_options.dim = build.dim;
   open_options.distance = build.distance;
@@ -211,7 +239,9 @@ Result<OptimizeSummary> LocalStore::optimize(const OptimizeOptions& options, Dea
         return plan_optimize(state, step == 0);
       };
       SIGHTLINE_TRY_DO(deadline.check("optimising " + shown_name()));
-      auto done = build_step(planner, progress, relay.deadline());
+      auto done = build_step(
+          planner, options.beside_searches ? BuildEffort::kBesideSearches : BuildEffort::kAllCores,
+          progress, relay.deadline());
       if (!done) {
         SIGHTLINE_TRY_DO(deadline.check("optimising " + shown_name()));
         return std::move(done).error();

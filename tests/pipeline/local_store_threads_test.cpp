@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <mutex>
@@ -20,6 +22,34 @@ class LocalStoreThreads : public LocalStoreTest {
     store_ = folder_->create_collection("c", config_of(2)).value();
   }
 };
+
+TEST_F(LocalStoreThreads, ABuildBesideSearchesMakesWay) {
+  const auto nice = [] { return getpriority(PRIO_PROCESS, 0); };  // of the calling thread
+  const int own = nice();
+  if (own >= 15) GTEST_SKIP() << "there is no lower priority";
+  std::vector<WriteOp> ops;
+  for (std::uint64_t id = 1; id <= 500; ++id)
+    ops.emplace_back(point(id, {1, 0.01F * static_cast<float>(id)}));
+  write(std::move(ops));
+  ASSERT_TRUE(store_->set_index("", "IVF8,Flat", 0.9));
+  const auto answer = search(near({1, 0}, 500));
+  for (const bool beside_searches : {true, false}) {
+    int lowest = own;
+    OptimizeOptions options;
+    options.force = true;
+    options.beside_searches = beside_searches;
+    options.progress = [&](double, std::string_view) { lowest = std::max(lowest, nice()); };
+    const auto built = store_->optimize(options, Deadline::never());
+    ASSERT_TRUE(built) << built.error().message;
+    EXPECT_EQ(built->num_rows, 500U);
+    EXPECT_EQ(lowest > own, beside_searches) << lowest;
+    EXPECT_EQ(nice(), own);
+    EXPECT_EQ(store_->info()->shards.at(0).type, "IVF8,Flat");
+    SearchRequest all = near({1, 0}, 500);
+    all.nprobe = 8;
+    EXPECT_EQ(ids_of(search(all)), ids_of(answer));
+  }
+}
 
 TEST_F(LocalStoreThreads, APointThatIsUpdatedIsFoundExactlyOnceByEverySearch) {
   write({point(1, {1, 0}, {{"n", 0}}), point(2, {0, 1}, {{"n", 0}})});
