@@ -1,16 +1,12 @@
 #include "eval/index_report.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
-#include <chrono>
-#include <cmath>
-#include <mutex>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "core/compute_pool.h"
+#include "eval/internal/timing.h"
 #include "eval/recall.h"
 
 namespace sightline::eval {
@@ -20,11 +16,12 @@ using pipeline::CollectionInfo;
 using pipeline::CollectionStore;
 using pipeline::ScoredPoint;
 using pipeline::SearchRequest;
-using Seconds = std::chrono::duration<double>;
 
 constexpr double kFullRecall = 0.9999;
 constexpr std::size_t kMaxEfSearch = 4096;
 constexpr std::size_t kScrollPage = 10'000;
+constexpr double kLatencySeconds = 20;
+constexpr std::size_t kLeastLatencies = 20;
 
 /// Lists of a shard type ("IVF4096,Flat"); 0 if it has none.
 std::size_t num_lists(std::string_view type) {
@@ -60,14 +57,6 @@ struct ShardFacts {
   }
 };
 
-/// The value at `share` of the way through (nearest rank).
-double percentile(std::vector<double> values, double share) {
-  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(rank, 1) - 1);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
-
 class Meter {
  public:
   Meter(const CollectionStore& store, std::span<const ReportQuery> queries,
@@ -80,9 +69,9 @@ class Meter {
   using Answers = std::vector<std::vector<ScoredPoint>>;
 
   Result<RecallCurve> measure_curve(const ReportFilter* filter);
-  /// All queries one by one, then on all threads. `truth` may be null: recall is 1.
-  Result<Measurement> measure(SearchRequest request, const Answers* truth, Answers* answers);
-  Result<double> throughput(const SearchRequest& request) const;
+  /// Queries one by one, then all as a batch. `truth` may be null: recall is 1.
+  Result<Measurement> measure(const SearchRequest& request, const Answers* truth, Answers* answers);
+  Result<std::vector<double>> latencies(const SearchRequest& request) const;
   SearchRequest request_for(const SearchRequest& base, const ReportQuery& query) const;
   bool sweep_goes_on(const std::vector<Measurement>& sweep) const;
   std::size_t next_setting(const std::vector<Measurement>& sweep) const;
@@ -110,46 +99,39 @@ void Meter::tell(std::string_view stage) const {
       static_cast<double>(num_done_) / static_cast<double>(options_.filters.size() + 1), stage);
 }
 
-Result<double> Meter::throughput(const SearchRequest& request) const {
-  std::atomic<std::size_t> next = 0;
-  std::mutex mutex;
-  std::optional<Status> failure;
-  const auto begin = std::chrono::steady_clock::now();
-  const auto work = [&] {
-    for (std::size_t i = next++; i < queries_.size(); i = next++) {
-      const auto answer = store_.search(request_for(request, queries_[i]), deadline_);
-      if (answer) continue;
-      const std::lock_guard lock(mutex);
-      failure = answer.error();
-      return;
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < report_.num_threads; ++i) threads.emplace_back(work);
+Result<std::vector<double>> Meter::latencies(const SearchRequest& request) const {
+  std::vector<double> times;
+  const Stopwatch all;
+  for (const ReportQuery& query : queries_) {
+    const SearchRequest asked = request_for(request, query);
+    const Stopwatch one;
+    SIGHTLINE_TRY_DO(store_.search(asked, deadline_));
+    times.push_back(one.milliseconds());
+    if (times.size() >= kLeastLatencies && all.seconds() > kLatencySeconds) break;
   }
-  const Seconds time = std::chrono::steady_clock::now() - begin;
-  if (failure) return *std::move(failure);
-  return static_cast<double>(queries_.size()) / time.count();
+  return times;
 }
 
-Result<Measurement> Meter::measure(SearchRequest request, const Answers* truth, Answers* answers) {
+Result<Measurement> Meter::measure(const SearchRequest& request, const Answers* truth,
+                                   Answers* answers) {
   Measurement measured;
-  std::vector<double> times;
-  for (std::size_t i = 0; i < queries_.size(); ++i) {
-    const SearchRequest asked = request_for(request, queries_[i]);
-    const auto begin = std::chrono::steady_clock::now();
-    SIGHTLINE_TRY(auto answer, store_.search(asked, deadline_));
-    times.push_back(1000 * Seconds(std::chrono::steady_clock::now() - begin).count());
-    measured.recall += truth == nullptr ? 1 : recall_at_k((*truth)[i], answer.hits, options_.k);
-    measured.num_scanned += static_cast<double>(answer.plan.num_scanned);
-    if (answers != nullptr) answers->push_back(std::move(answer.hits));
-  }
-  measured.recall /= static_cast<double>(queries_.size());
-  measured.num_scanned /= static_cast<double>(queries_.size());
+  SIGHTLINE_TRY(auto times, latencies(request));
   measured.p50_ms = percentile(times, 0.5);
   measured.p99_ms = percentile(std::move(times), 0.99);
-  SIGHTLINE_TRY(measured.queries_per_second, throughput(request));
+
+  std::vector<SearchRequest> batch;
+  for (const ReportQuery& query : queries_) batch.push_back(request_for(request, query));
+  const Stopwatch watch;
+  SIGHTLINE_TRY(auto found, store_.search_batch(batch, deadline_));
+  const auto num_queries = static_cast<double>(queries_.size());
+  measured.queries_per_second = num_queries / watch.seconds();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    measured.recall += truth == nullptr ? 1 : recall_at_k((*truth)[i], found[i].hits, options_.k);
+    measured.num_scanned += static_cast<double>(found[i].plan.num_scanned);
+    if (answers != nullptr) answers->push_back(std::move(found[i].hits));
+  }
+  measured.recall /= num_queries;
+  measured.num_scanned /= num_queries;
   return measured;
 }
 

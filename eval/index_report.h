@@ -1,8 +1,9 @@
 // eval/index_report.h: recall against latency of one vector name of a collection.
 //
 // Truth is the exact search of the same store. What is asked as a sweep: `nprobe` where shards have
-// inverted lists, `ef_search` where they have links. Latencies are of one search at a time on one
-// thread, throughput of as many threads as there are cores; both without payloads.
+// inverted lists, `ef_search` where they have links. Recall and throughput are of all queries as
+// one batch, which evaluates a filter once. Latencies are of one search at a time, its filter
+// included, over as many queries as 20 seconds take (at least 20). Both without payloads.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +43,7 @@ struct IndexReportOptions {
   std::vector<std::size_t> settings;
   std::vector<ReportFilter> filters;  ///< Measured beside the search without a filter.
   double target_recall = 0.95;        ///< 0..1
-  std::size_t num_threads = 0;        ///< Of the throughput; 0: one per usable core.
+  std::size_t num_threads = 0;        ///< That batches run on; 0: one per usable core.
   /// 0 <= share <= 1, and what is being measured.
   std::function<void(double share, std::string_view stage)> progress;
 };

@@ -1,5 +1,10 @@
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <system_error>
+#include <tuple>
 
 #include "apps/commands.h"
 #include "apps/inputs.h"
@@ -8,17 +13,21 @@
 #include "apps/text_format.h"
 #include "apps/vector_search.h"
 #include "eval/index_report.h"
+#include "eval/write_report.h"
 
 namespace sightline::apps {
 namespace {
 
 constexpr std::uint64_t kSampleSeed = 1;
+// Rows to write beyond these are these again, with noise.
+constexpr std::uint64_t kMostSampleBytes = std::uint64_t{256} << 20;
 
 struct EvalFlags {
-  std::string name, queries_file, vector_name, plot_file;
+  std::string name, queries_file, vector_name, plot_file, scratch_folder;
   std::vector<std::string> filters;
   std::size_t k = 10, num_queries = 200;
-  double target = 0;  ///< 0: the collection's own
+  std::size_t num_writes = 0;  ///< Rows; 0: writes are not measured
+  double target = 0;           ///< 0: the collection's own
   bool set = false;
 };
 
@@ -57,6 +66,85 @@ Result<std::vector<eval::ReportQuery>> queries_of(const pipeline::CollectionStor
     queries.push_back({std::move(row), std::nullopt});
   }
   return queries;
+}
+
+/// A new folder, removed with all it holds.
+class ScratchFolder {
+ public:
+  static Result<ScratchFolder> make(const std::filesystem::path& below) {
+    std::string name = (below / "scratch-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) {
+      return io_error("cannot make a folder below " + below.string() + ": " + std::strerror(errno) +
+                      " (--scratch names another place)");
+    }
+    return ScratchFolder(name);
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchFolder& operator=(ScratchFolder&&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+/// What measure_writes() takes of the collection.
+struct WriteInputs {
+  pipeline::VectorConfig config;
+  std::vector<std::vector<float>> samples, queries;
+};
+
+std::vector<std::vector<float>> vectors_of(std::span<const eval::ReportQuery> queries) {
+  std::vector<std::vector<float>> vectors;
+  for (const eval::ReportQuery& query : queries) vectors.push_back(query.vector);
+  return vectors;
+}
+
+Result<WriteInputs> write_inputs(const pipeline::CollectionStore& store, const EvalFlags& flags,
+                                 const std::string& vector_name,
+                                 const pipeline::VectorConfig& config,
+                                 std::span<const eval::ReportQuery> queries,
+                                 const Deadline& deadline) {
+  WriteInputs inputs;
+  inputs.config = config;
+  inputs.queries = vectors_of(queries);
+  const std::size_t most = std::max<std::size_t>(
+      1, static_cast<std::size_t>(kMostSampleBytes / (config.dim * sizeof(float))));
+  SIGHTLINE_TRY(const auto samples,
+                eval::sample_queries(store, vector_name, std::min(most, flags.num_writes),
+                                     kSampleSeed, deadline));
+  inputs.samples = vectors_of(samples);
+  if (inputs.samples.empty()) {
+    return failed_precondition("collection \"" + flags.name +
+                               "\" has no vectors to write somewhere else");
+  }
+  return inputs;
+}
+
+/// In a data folder of its own, with a collection configured alike.
+Result<eval::WriteReport> measure_writes(CommandContext& context, const EvalFlags& flags,
+                                         const WriteInputs& inputs, ProgressBar& bar,
+                                         const Deadline& deadline) {
+  SIGHTLINE_TRY(const ScratchFolder scratch,
+                ScratchFolder::make(flags.scratch_folder.empty()
+                                        ? context.settings().data_dir
+                                        : std::filesystem::path(flags.scratch_folder)));
+  SIGHTLINE_TRY(const auto folder,
+                open_data_folder_at(context, scratch.path(), pipeline::Access::kWrite));
+  pipeline::CollectionConfig config;
+  config.vectors[""] = inputs.config;
+  SIGHTLINE_TRY(const auto store, folder->create_collection("scratch", config));
+  eval::WriteReportOptions options;
+  options.num_rows = flags.num_writes;
+  options.k = flags.k;
+  options.progress = [&](double share, std::string_view stage) {
+    bar.update({stage, share, 0, 0});
+  };
+  return eval::measure_writes(*store, inputs.samples, inputs.queries, options, deadline);
 }
 
 std::string curve_table(const eval::IndexReport& report, const eval::RecallCurve& curve) {
@@ -100,6 +188,35 @@ std::string summary(const EvalFlags& flags, const eval::IndexReport& report) {
                    : "No setting that was measured reaches recall " + target + "\n");
 }
 
+std::string writes_summary(const eval::WriteReport& report) {
+  std::string types;
+  for (const std::string& type : report.shard_types) types += (types.empty() ? "" : " + ") + type;
+  TextTable table({{"", Align::kLeft},
+                   {"count", Align::kRight},
+                   {"p50 ms", Align::kRight},
+                   {"p99 ms", Align::kRight},
+                   {"most ms", Align::kRight}});
+  const auto add = [&](const std::string& name, const eval::Latency& latency) {
+    table.add_row({name, format_count(latency.count), format_fixed(latency.p50_ms, 3),
+                   format_fixed(latency.p99_ms, 3), format_fixed(latency.max_ms, 3)});
+  };
+  add("write of " + format_count(report.rows_per_write), report.write);
+  add("then until found", report.searchable);
+  add("search, quiet", report.quiet);
+  add("search during a build", report.during_build);
+  std::string text = "\nwrites of " + format_count(report.num_rows) + " rows, built as " + types +
+                     ": " + format_fixed(report.rows_per_second, 0) + " rows/s, " +
+                     format_fixed(report.megabytes_per_second, 1) + " MB/s; all searchable after " +
+                     format_fixed(report.searchable_seconds, 1) + " s, indexed after " +
+                     format_fixed(report.indexed_seconds, 1) + " s\n" + table.render();
+  if (report.p99_ratio) {
+    text += "During a build (" + format_fixed(report.build_seconds, 1) +
+            " s) the p99 of a search is " + format_fixed(*report.p99_ratio, 2) +
+            " times the quiet one\n";
+  }
+  return text;
+}
+
 /// Stores the target and builds the shards anew, calibrated to it.
 Result<void> set_target(CommandContext& context, const EvalFlags& flags,
                         const std::string& vector_name, const std::string& spec, double target,
@@ -125,50 +242,75 @@ Result<std::vector<eval::ReportFilter>> filters_of(const EvalFlags& flags) {
   return filters;
 }
 
+/// What is read of the collection.
+struct Measured {
+  std::string vector_name;
+  pipeline::VectorConfig config;
+  eval::IndexReport report;
+  WriteInputs inputs;  // if writes are to be measured
+};
+
+Result<Measured> measure_collection(CommandContext& context, const EvalFlags& flags,
+                                    ProgressBar& bar, const Deadline& deadline) {
+  SIGHTLINE_TRY(auto filters, filters_of(flags));
+  SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kRead));
+  SIGHTLINE_TRY(const auto store, folder->open_collection(flags.name));
+  SIGHTLINE_TRY_DO(store->catch_up());
+  SIGHTLINE_TRY(const pipeline::CollectionInfo info, store->info());
+  Measured measured;
+  SIGHTLINE_TRY(const auto vector, vector_of(info, flags.vector_name));
+  std::tie(measured.vector_name, measured.config) = vector;
+  SIGHTLINE_TRY(const auto queries,
+                queries_of(*store, flags, measured.vector_name, measured.config.dim, deadline));
+  if (flags.num_writes > 0) {
+    SIGHTLINE_TRY(measured.inputs, write_inputs(*store, flags, measured.vector_name,
+                                                measured.config, queries, deadline));
+  }
+  eval::IndexReportOptions options;
+  options.vector_name = measured.vector_name;
+  options.k = flags.k;
+  options.filters = std::move(filters);
+  options.target_recall = flags.target == 0 ? measured.config.target_recall : flags.target;
+  options.num_threads = context.pool().num_threads();
+  options.progress = [&](double share, std::string_view stage) {
+    bar.update({stage, share, 0, 0});
+  };
+  SIGHTLINE_TRY(measured.report, eval::measure_index(*store, queries, options, deadline));
+  return measured;
+}
+
 Result<int> run_eval_index(CommandContext& context, const EvalFlags& flags) {
   if (flags.set && flags.target == 0) {
     return context.usage_error("--set stores a target recall: give it with --target");
   }
-  SIGHTLINE_TRY(auto filters, filters_of(flags));
+  if (!flags.scratch_folder.empty() && flags.num_writes == 0) {
+    return context.usage_error("--scratch says where --writes writes: give that too");
+  }
   InterruptWatch interrupt("interrupted: stopping");
   const Deadline deadline = Deadline::never().with_stop(interrupt.token());
   ProgressBar bar(context.quiet(), "eval");
-  std::string vector_name, spec;
-  Result<eval::IndexReport> report = internal_error("not measured");
-  {  // the reader is gone before a writer comes
-    SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kRead));
-    SIGHTLINE_TRY(const auto store, folder->open_collection(flags.name));
-    SIGHTLINE_TRY_DO(store->catch_up());
-    SIGHTLINE_TRY(const pipeline::CollectionInfo info, store->info());
-    SIGHTLINE_TRY(const auto vector, vector_of(info, flags.vector_name));
-    vector_name = vector.first;
-    spec = vector.second.index;
-    SIGHTLINE_TRY(const auto queries,
-                  queries_of(*store, flags, vector_name, vector.second.dim, deadline));
-    eval::IndexReportOptions options;
-    options.vector_name = vector_name;
-    options.k = flags.k;
-    options.filters = std::move(filters);
-    options.target_recall = flags.target == 0 ? vector.second.target_recall : flags.target;
-    options.num_threads = context.pool().num_threads();
-    options.progress = [&](double share, std::string_view stage) {
-      bar.update({stage, share, 0, 0});
-    };
-    report = eval::measure_index(*store, queries, options, deadline);
+  SIGHTLINE_TRY(const Measured measured, measure_collection(context, flags, bar, deadline));
+  if (!flags.plot_file.empty()) {
+    SIGHTLINE_TRY_DO(eval::draw_recall(measured.report, flags.plot_file));
   }
-  if (!report) return std::move(report).error();
-  if (!flags.plot_file.empty()) SIGHTLINE_TRY_DO(eval::draw_recall(*report, flags.plot_file));
-  if (flags.set) {
-    SIGHTLINE_TRY_DO(set_target(context, flags, vector_name, spec, flags.target, bar, deadline));
+  std::optional<eval::WriteReport> writes;
+  if (flags.num_writes > 0) {
+    SIGHTLINE_TRY(writes, measure_writes(context, flags, measured.inputs, bar, deadline));
+  }
+  if (flags.set) {  // the reader is gone
+    SIGHTLINE_TRY_DO(set_target(context, flags, measured.vector_name, measured.config.index,
+                                flags.target, bar, deadline));
   }
   bar.clear();
   if (context.json()) {
-    Json json = eval::to_json(*report);
+    Json json = eval::to_json(measured.report);
     json["collection"] = flags.name;
     json["stored_target_recall"] = flags.set ? Json(flags.target) : Json();
+    if (writes) json["writes"] = eval::to_json(*writes);
     context.print(json);
   } else {
-    context.out += summary(flags, *report);
+    context.out += summary(flags, measured.report);
+    if (writes) context.out += writes_summary(*writes);
     if (flags.set) {
       context.out += "The target is stored, and the shards are built anew with it.\n";
     }
@@ -197,11 +339,14 @@ void add_eval_command(CommandLine& line) {
        "  sightline eval index films --filter '{\"must\": [{\"key\": \"genre\", \"match\": "
        "{\"value\": \"noir\"}}]}'\n"
        "  sightline eval index films --target 0.98 --set\n"
+       "  sightline eval index films --writes 100000\n"
        "\n"
        "The truth is the exact search of the same collection. Queries are rows of the array, or\n"
        "points of the collection (left out of their own answers). Settings are tried until "
        "nearly\n"
-       "all is found. --set stores the target and builds the shards anew, calibrated to it."},
+       "all is found. --set stores the target and builds the shards anew, calibrated to it.\n"
+       "--writes fills and builds a collection like this one, in a folder that is removed "
+       "afterwards."},
       [flags](CommandContext& context) { return run_interruptible(context, *flags); }, &group);
   add_text(command, "NAME", flags->name, "The collection.")->required()->type_name("");
   add_text(command, "--queries", flags->queries_file, "Array of shape (n, dim).")
@@ -221,6 +366,14 @@ void add_eval_command(CommandLine& line) {
       ->type_name("R")
       ->check(CLI::Range(0.5, 1.0).description(""));
   command.add_flag("--set", flags->set, "Store --target with the collection and apply it.");
+  command
+      .add_option("--writes", flags->num_writes,
+                  "Also measure writing so many rows, and searches while they are indexed.")
+      ->type_name("ROWS")
+      ->check(CLI::Range(1, 100'000'000).description(""));
+  add_text(command, "--scratch", flags->scratch_folder,
+           "Where --writes writes; below the data folder if not given.")
+      ->type_name("DIR");
   add_text(command, "--plot", flags->plot_file, "Draw recall over latency.")->type_name("FILE.png");
 }
 

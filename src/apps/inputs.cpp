@@ -49,8 +49,9 @@ Result<codecs::DecodeOptions> decode_options(const settings::Settings& settings)
   return options;
 }
 
-Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& context,
-                                                               pipeline::Access access) {
+Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_at(CommandContext& context,
+                                                                  const std::filesystem::path& path,
+                                                                  pipeline::Access access) {
   const settings::Settings& settings = context.settings();
   pipeline::StoreOptions options;
   options.cache_bytes = settings.storage.cache_bytes;
@@ -60,10 +61,16 @@ Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& c
   options.sync_interval_ms = static_cast<std::uint32_t>(settings.storage.sync_interval.count());
   options.index_memory_bytes = settings.index.memory_bytes;
   options.owner = context.command_line();
-  auto folder = pipeline::DataFolder::open(settings.data_dir, access, options, context.pool());
+  return pipeline::DataFolder::open(path, access, options, context.pool());
+}
+
+Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& context,
+                                                               pipeline::Access access) {
+  const std::filesystem::path& path = context.settings().data_dir;
+  auto folder = open_data_folder_at(context, path, access);
   if (!folder && access == pipeline::Access::kRead &&
       folder.error().code == StatusCode::kNotFound) {
-    return not_found("there is no data folder at " + settings.data_dir.string() +
+    return not_found("there is no data folder at " + path.string() +
                      " (\"sightline index PATH\" makes one; --data names another)");
   }
   return folder;

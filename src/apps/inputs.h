@@ -22,6 +22,10 @@ Result<codecs::DecodeOptions> decode_options(const settings::Settings& settings)
 /// Opens the data folder of the settings. kNotFound says how a folder comes to be.
 Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& context,
                                                                pipeline::Access access);
+/// Opens the data folder `path` with everything else as the settings say.
+Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_at(CommandContext& context,
+                                                                  const std::filesystem::path& path,
+                                                                  pipeline::Access access);
 
 /// The model that the settings name.
 Result<std::unique_ptr<encoders::Encoder>> load_model(const CommandContext& context);

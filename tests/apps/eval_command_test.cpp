@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <filesystem>
 
 #include "tests/apps/vectors.h"
 
@@ -88,6 +90,42 @@ TEST_F(EvalIndex, SetStoresTheTargetAndAppliesIt) {
   EXPECT_EQ(report["target_recall"], 0.6);
   EXPECT_EQ(run_json({"collection", "info", "c"})["vectors"][""]["target_recall"], 0.6);
   EXPECT_LT(nprobe(), before);
+}
+
+TEST_F(EvalIndex, WritesAreMeasuredInAFolderThatGoes) {
+  const auto entries = [](const std::filesystem::path& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      names.push_back(entry.path().filename());
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  const auto before = entries(box_.path("data"));
+  const Json report =
+      run_json({"eval", "index", "c", "--num-queries", "20", "--writes", "6000"})["writes"];
+  EXPECT_EQ(report["num_rows"], 6000);
+  EXPECT_EQ(report["dim"], kDim);
+  EXPECT_EQ(report["index"], "IVF32,Flat");
+  EXPECT_EQ(report["shard_types"], Json::array({"IVF32,Flat"}));
+  EXPECT_EQ(report["write"]["count"], 6);
+  EXPECT_EQ(report["quiet"]["count"], 2000);
+  EXPECT_GT(report["rows_per_second"].get<double>(), 0);
+  EXPECT_GT(report["indexed_seconds"].get<double>(), report["load_seconds"].get<double>());
+  EXPECT_GT(report["p99_ratio"].get<double>(), 0);
+  EXPECT_EQ(entries(box_.path("data")), before);
+  EXPECT_EQ(run_json({"collection", "info", "c"})["num_points"], kNumRows);
+
+  const std::string elsewhere = box_.path("elsewhere");
+  std::filesystem::create_directory(elsewhere);
+  const Finished text = run(
+      {"eval", "index", "c", "--num-queries", "20", "--writes", "3000", "--scratch", elsewhere});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("writes of 3,000 rows, built as IVF32,Flat: "));
+  EXPECT_THAT(text.out, HasSubstr("search during a build"));
+  EXPECT_THAT(entries(elsewhere), IsEmpty());
+  expect_error(run({"eval", "index", "c", "--scratch", elsewhere}), 2, "--writes");
+  expect_error(run({"eval", "index", "c", "--writes", "10", "--scratch", box_.path("nowhere")}), 1,
+               "--scratch");
 }
 
 TEST_F(EvalIndex, NamesWhatIsWrong) {
