@@ -52,7 +52,7 @@ SANITIZED =
 
 sanitize:  ## Build and run the tests with AddressSanitizer and UBSan.
 	scripts/setup --tests
-	cmake --preset dev $(if $(SANITIZED),'-DSIGHTLINE_MODULES=$(SANITIZED)')
+	cmake --preset dev '-DSIGHTLINE_MODULES=$(SANITIZED)'
 	cmake --build --preset dev --parallel $(JOBS)
 	scripts/run-tests dev $(JOBS)
 
