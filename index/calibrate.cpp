@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "index/internal/parallel_scan.h"
@@ -27,6 +28,16 @@ struct Sample {
   std::vector<float> query;
   Slot slot = 0;                   // of the row itself, which does not count
   std::vector<Candidate> nearest;  // kHits, or all others
+
+  // IVF: lists, nearest first; and for each row of `nearest` how many are nearer than its own.
+  std::vector<std::uint32_t> order;
+  std::vector<std::uint32_t> list_ranks;
+  // Of lossy codes: the best, nearest by code first.
+  struct Coded {
+    Slot slot = 0;
+    std::uint32_t list_rank = 0;
+  };
+  std::vector<Coded> coded;
 };
 
 void leave_out(Slot slot, std::vector<Candidate>& found) {
@@ -78,6 +89,57 @@ class TruthPart final : public ScanPart {
   std::vector<TopK>& result_;
   std::vector<TopK> best_;
   std::vector<std::unique_ptr<Scanner>> scanners_;
+};
+
+// The rows of each sample that are best by their codes, of the first `nprobe` lists: what a search
+// of so many lists or fewer would refine.
+class CodesPart final : public ScanPart {
+ public:
+  CodesPart(const ShardData& data, std::span<const float> codebooks, const KernelTable& kernels,
+            const Deadline& deadline, std::size_t nprobe, std::span<Sample> samples)
+      : data_(data),
+        codebooks_(codebooks),
+        kernels_(kernels),
+        deadline_(deadline),
+        nprobe_(nprobe),
+        samples_(samples) {}
+
+  Result<void> scan(std::size_t chunk) override {
+    Sample& sample = samples_[chunk];
+    const auto scanner = make_code_scanner(data_, codebooks_, kernels_, sample.query);
+    // Candidates are numbers of rows in the order of probing.
+    TopK best(kHits * kMaxRefine + 1, nullptr);
+    std::vector<std::uint32_t> ends;
+    std::uint32_t begin = 0;
+    for (std::size_t rank = 0; rank < nprobe_; ++rank) {
+      if (rank % 64 == 0) SIGHTLINE_TRY_DO(deadline_.check("calibrating"));
+      const ShardData::List& list = data_.lists[sample.order[rank]];
+      scanner->enter_list(sample.order[rank]);
+      ScanBatch batch(*scanner, offer_to(best, [](std::uint32_t number) { return number; }));
+      for (std::uint32_t at = 0; at < list.size; ++at)
+        batch.add(list.codes + at * data_.code_size, begin + at);
+      batch.flush();
+      begin += static_cast<std::uint32_t>(list.size);
+      ends.push_back(begin);
+    }
+    for (const Candidate& candidate : best.take_sorted()) {
+      const auto end = std::upper_bound(ends.begin(), ends.end(), candidate.slot);
+      const auto rank = static_cast<std::uint32_t>(end - ends.begin());
+      const ShardData::List& list = data_.lists[sample.order[rank]];
+      const Slot slot = slot_at(list, candidate.slot - (*end - list.size));
+      if (slot != sample.slot) sample.coded.push_back({slot, rank});
+    }
+    return {};
+  }
+  void finish() override {}
+
+ private:
+  const ShardData& data_;
+  const std::span<const float> codebooks_;
+  const KernelTable& kernels_;
+  const Deadline& deadline_;
+  const std::size_t nprobe_;
+  const std::span<Sample> samples_;
 };
 
 class RecallPart final : public ScanPart {
@@ -139,11 +201,10 @@ class Calibrator {
   Result<void> move_aside(Sample& sample, std::mt19937_64& random) const;
   Result<void> find_truth();
   Result<void> measure(Calibration& settings) const;
-  Result<std::vector<std::size_t>> ranks_of_lists() const;
-  Result<Calibration> calibrate_codes(std::size_t least, std::size_t nprobe) const;
-  template <typename ValueOf>
-  Result<Calibration> smallest(std::size_t low, Calibration high, std::size_t step,
-                               ValueOf value_of) const;
+  Result<std::vector<std::size_t>> rank_lists();
+  Result<void> rank_codes(std::size_t nprobe);
+  void estimate(Calibration& settings) const;
+  Calibration calibrate_codes(std::size_t least, std::size_t nprobe) const;
 
   const ShardData& data_;
   const KernelTable& kernels_;
@@ -221,27 +282,8 @@ Result<void> Calibrator::measure(Calibration& settings) const {
   return {};
 }
 
-// The least value in steps from `low` that reaches the target; `high`, whose value `value_of`
-// gives, reaches it.
-template <typename ValueOf>
-Result<Calibration> Calibrator::smallest(std::size_t low, Calibration high, std::size_t step,
-                                         ValueOf value_of) const {
-  while (low < value_of(high)) {
-    Calibration middle = high;
-    const std::size_t steps = (value_of(high) - low) / step / 2;
-    value_of(middle) = low + steps * step;
-    SIGHTLINE_TRY_DO(measure(middle));
-    if (middle.recall >= target_) {
-      high = middle;
-    } else {
-      low = value_of(middle) + step;
-    }
-  }
-  return high;
-}
-
 // For each true neighbour of each sample: how many lists are nearer than its own; ascending.
-Result<std::vector<std::size_t>> Calibrator::ranks_of_lists() const {
+Result<std::vector<std::size_t>> Calibrator::rank_lists() {
   std::unordered_map<Slot, std::uint32_t> list_of;
   for (const Sample& sample : samples_) {
     for (const Candidate& candidate : sample.nearest) list_of[candidate.slot] = 0;
@@ -252,20 +294,51 @@ Result<std::vector<std::size_t>> Calibrator::ranks_of_lists() const {
       if (found != list_of.end()) found->second = number;
     }
   }
-  std::vector<std::size_t> ranks, rank_of(data_.lists.size());
-  for (const Sample& sample : samples_) {
+  std::vector<std::size_t> ranks;
+  std::vector<std::uint32_t> rank_of(data_.lists.size());
+  for (Sample& sample : samples_) {
     SIGHTLINE_TRY_DO(deadline_.check("calibrating"));
-    SIGHTLINE_TRY(const auto order, nearest_lists(data_, kernels_, sample.query));
-    for (std::size_t rank = 0; rank < order.size(); ++rank) rank_of[order[rank]] = rank;
-    for (const Candidate& candidate : sample.nearest)
-      ranks.push_back(rank_of[list_of.at(candidate.slot)]);
+    SIGHTLINE_TRY(sample.order, nearest_lists(data_, kernels_, sample.query));
+    for (std::uint32_t rank = 0; rank < sample.order.size(); ++rank)
+      rank_of[sample.order[rank]] = rank;
+    for (const Candidate& candidate : sample.nearest) {
+      sample.list_ranks.push_back(rank_of[list_of.at(candidate.slot)]);
+      ranks.push_back(sample.list_ranks.back());
+    }
   }
   std::sort(ranks.begin(), ranks.end());
   return ranks;
 }
 
+Result<void> Calibrator::rank_codes(std::size_t nprobe) {
+  const std::vector<float> codebooks = transpose_codebooks(data_);
+  return scan_in_parts(samples_.size(), samples_.size(), pool_, Priority::kBuild, [&] {
+    return std::make_unique<CodesPart>(data_, codebooks, kernels_, deadline_, nprobe, samples_);
+  });
+}
+
+// Sets settings.recall: what a search with these would find, told by the ranks of the neighbours'
+// lists and codes.
+void Calibrator::estimate(Calibration& settings) const {
+  std::size_t num_found = 0, num_true = 0;
+  for (const Sample& sample : samples_) {
+    num_true += sample.nearest.size();
+    std::unordered_set<Slot> refined;
+    for (const Sample::Coded& coded : sample.coded) {
+      if (refined.size() == kHits * settings.refine) break;
+      if (coded.list_rank < settings.nprobe) refined.insert(coded.slot);
+    }
+    for (std::size_t i = 0; i < sample.nearest.size(); ++i) {
+      const bool is_refined = settings.refine == 0 || refined.contains(sample.nearest[i].slot);
+      if (is_refined && sample.list_ranks[i] < settings.nprobe) ++num_found;
+    }
+  }
+  settings.recall =
+      num_true == 0 ? 1 : static_cast<double>(num_found) / static_cast<double>(num_true);
+}
+
 Result<Calibration> Calibrator::calibrate_lists() {
-  SIGHTLINE_TRY(const auto ranks, ranks_of_lists());
+  SIGHTLINE_TRY(const auto ranks, rank_lists());
   const auto nprobe_for = [&ranks](double share) -> std::size_t {
     if (ranks.empty()) return 1;
     const double wanted = std::ceil(share * static_cast<double>(ranks.size()));
@@ -274,25 +347,36 @@ Result<Calibration> Calibrator::calibrate_lists() {
   Calibration settings;
   settings.nprobe = nprobe_for(target_);
   if (data_.spec.type == ShardType::kIvfFlat) {
-    SIGHTLINE_TRY_DO(measure(settings));
+    estimate(settings);
     return settings;
   }
   // Lists and codes each lose a part: lists may lose half of what may be lost, or nothing.
-  SIGHTLINE_TRY(settings, calibrate_codes(settings.nprobe, nprobe_for((1 + target_) / 2)));
+  SIGHTLINE_TRY_DO(rank_codes(nprobe_for(1)));
+  settings = calibrate_codes(settings.nprobe, nprobe_for((1 + target_) / 2));
   if (settings.recall >= target_) return settings;
   return calibrate_codes(settings.nprobe, nprobe_for(1));
 }
 
 // The smallest refine at `nprobe`, then the smallest nprobe from `least` with it.
-Result<Calibration> Calibrator::calibrate_codes(std::size_t least, std::size_t nprobe) const {
+Calibration Calibrator::calibrate_codes(std::size_t least, std::size_t nprobe) const {
   Calibration settings;
   settings.nprobe = nprobe;
   for (settings.refine = 1;; settings.refine *= 2) {
-    SIGHTLINE_TRY_DO(measure(settings));
+    estimate(settings);
     if (settings.recall >= target_) break;
     if (settings.refine == kMaxRefine) return settings;
   }
-  return smallest(least, settings, 1, [](Calibration& c) -> std::size_t& { return c.nprobe; });
+  while (least < settings.nprobe) {
+    Calibration middle = settings;
+    middle.nprobe = least + (settings.nprobe - least) / 2;
+    estimate(middle);
+    if (middle.recall >= target_) {
+      settings = middle;
+    } else {
+      least = middle.nprobe + 1;
+    }
+  }
+  return settings;
 }
 
 Result<Calibration> Calibrator::calibrate_graph() {
@@ -303,9 +387,20 @@ Result<Calibration> Calibrator::calibrate_graph() {
     if (settings.ef_search == kMaxEf) return settings;
   }
   if (settings.ef_search == kMinEf) return settings;
-  const std::size_t half = settings.ef_search / 2;
-  return smallest(half + half / 8, settings, half / 8,
-                  [](Calibration& c) -> std::size_t& { return c.ef_search; });
+  // Between the last two in eighths.
+  const std::size_t step = std::max<std::size_t>(1, settings.ef_search / 16);
+  std::size_t low = settings.ef_search / 2 + step;
+  while (low < settings.ef_search) {
+    Calibration middle = settings;
+    middle.ef_search = low + (settings.ef_search - low) / step / 2 * step;
+    SIGHTLINE_TRY_DO(measure(middle));
+    if (middle.recall >= target_) {
+      settings = middle;
+    } else {
+      low = middle.ef_search + step;
+    }
+  }
+  return settings;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // One search of a sealed shard, by type: latency beside recall@10, and what it read.
 // Data: clustered rows (normal around 4,096 centres, or SIGHTLINE_BENCH_CLUSTERS; 200,000 x 256
-// unless SIGHTLINE_BENCH_ROWS and SIGHTLINE_BENCH_DIM say otherwise; one cluster is the hardest data
-// there is), held-out queries, one at a time, top_k 10, L2. `threads` counts the caller and its
-// helpers of the compute pool. `filter`: percent of the rows that a filter leaves, at random; 0:
-// none. `exact`: 1 asks for the exact scan, what a filtered search should not exceed. Effort
+// unless SIGHTLINE_BENCH_ROWS and SIGHTLINE_BENCH_DIM say otherwise; one cluster is the hardest
+// data there is), held-out queries, one at a time, top_k 10, L2. `threads` counts the caller and
+// its helpers of the compute pool. `filter`: percent of the rows that a filter leaves, at random;
+// 0: none. `exact`: 1 asks for the exact scan, what a filtered search should not exceed. Effort
 // (nprobe, ef, refine) is what calibration to 0.95 gives unless a benchmark names nprobe.
 #include <benchmark/benchmark.h>
 
@@ -121,7 +121,9 @@ void add_benchmarks() {
        {std::string("Flat"), ivf + ",Flat", ivf + ",SQ8", ivf + pq, std::string("HNSW32")}) {
     auto* added = benchmark::RegisterBenchmark(
         ("search/" + spec).c_str(), [spec](benchmark::State& state) { search(state, spec); });
-    added->ArgNames({"nprobe", "threads", "filter", "exact"})->UseRealTime()->Unit(benchmark::kMillisecond);
+    added->ArgNames({"nprobe", "threads", "filter", "exact"})
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
     added->Args({0, 1, 0, 0})->Args({0, 2, 0, 0});
     for (const std::int64_t percent : {1, 10, 15, 25, 50, 90})
       added->Args({0, 1, percent, 0})->Args({0, 1, percent, 1});

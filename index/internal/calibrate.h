@@ -20,7 +20,12 @@ struct Calibration {
 /// The smallest settings of `data`'s type that reach `target_recall` (0..1) at 10 hits; the largest
 /// that are tried where none does. Queries are sampled rows, moved by noise of half the distance to
 /// their neighbours; the row itself does not count as found, for no query of a user lies on a row
-/// to which a graph's links were drawn. Truth is an exact scan: some seconds for 1M x 512.
+/// to which a graph's links were drawn.
+///
+/// Truth is an exact scan, which reads all rows once. What lists and codes find with any setting is
+/// told by the ranks that the true neighbours' lists and codes have: two scans for each query at
+/// most, whatever the data. Where these do not fall into clusters `nprobe` is a large part of the
+/// lists.
 ///
 /// data      its own nprobe, ef_search and refine are not read.
 /// pool      scans run on its workers as kBuild tasks beside the calling thread, which may be one

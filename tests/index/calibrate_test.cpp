@@ -100,6 +100,23 @@ TEST(Calibrate, AHigherTargetIsNeverCheaper) {
   }
 }
 
+TEST(Calibrate, RowsWithoutClustersNeedManyListsAndAreToldTrue) {
+  const TestRows rows = clustered_rows(6'000, kDim, 1, 1);
+  const TestRows queries = clustered_rows(200, kDim, 1, 1, 1);
+  for (const char* spec : {"IVF64,Flat", "IVF64,SQ8", "IVF64,PQ16"}) {
+    TestShard options;
+    options.spec = parse_shard_spec(spec).value();
+    const auto data = make_shard_data(rows, options);
+    const auto found = calibrate_shard(*data, kernels(), 0.9, 1, nullptr, Deadline::never());
+    ASSERT_TRUE(found) << spec;
+    EXPECT_GE(found->recall, 0.9) << spec;
+    EXPECT_GT(found->nprobe, 16U) << spec;
+    options.nprobe = found->nprobe;
+    options.refine = found->refine;
+    EXPECT_NEAR(held_out_recall(rows, options, queries), found->recall, 0.06) << spec;
+  }
+}
+
 TEST(Calibrate, CodesTooCoarseForTheTargetAreToldByTheirRecall) {
   // One byte for 32 dimensions.
   const TestRows rows = clustered_rows(6'000, kDim, 1, 1);
