@@ -67,6 +67,12 @@ bool misses_a_table(const fs::path& folder, std::vector<std::string>& damages) {
                      [](const DamagedTable& table) { return table.is_missing; });
 }
 
+/// A list made from the files that are there takes in tables and logs that compactions had replaced
+/// and a crash had kept from being removed: what was deleted since is in them still.
+constexpr std::string_view kListIsNew =
+    "the list of tables was made anew from the files that are there: what was deleted or changed "
+    "last may be back as it was before";
+
 /// Opens a copy of a damaged database. `damages` hears of files that are not used.
 Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
                                                  const std::shared_ptr<SharedBudget>& budget,
@@ -78,12 +84,16 @@ Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
     auto opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
     if (opened) return opened;
     damages.push_back(opened.error().message);
-    for (const std::string& name : manifests(folder)) {
+    const auto names = manifests(folder);
+    for (const std::string& name : names) {
       std::ofstream(folder / "CURRENT") << name << "\n";
       opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
-      if (opened) return opened;
+      if (!opened) continue;
+      if (name != names.front()) damages.emplace_back(kListIsNew);
+      return opened;
     }
   }
+  damages.emplace_back(kListIsNew);
   SIGHTLINE_TRY_DO(RocksDatabase::rebuild_manifest(folder, collection_families(), budget));
   return RocksDatabase::open_damaged(folder, collection_families(), budget);
 }
@@ -167,9 +177,19 @@ class Rewriter {
     const SlotOwners owners = SlotOwners::read(from_, nullptr, damages_);
     std::uint64_t end = counters_.next_slot;
     if (owners.last_slot()) end = std::max(end, *owners.last_slot() + std::uint64_t{1});
-    visit_readable(from_, kSlots, nullptr, [&](std::string_view key, auto) {
-      if (const auto slot = decode_slot(key)) end = std::max(end, *slot + std::uint64_t{1});
-    });
+    std::uint64_t digest = 0;
+    const auto stopped =
+        visit_readable(from_, kSlots, nullptr, [&](std::string_view key, std::string_view value) {
+          const auto slot = decode_slot(key);
+          if (!slot) return;
+          end = std::max(end, *slot + std::uint64_t{1});
+          digest += slot_digest(*slot, value);
+        });
+    if (!stopped && digest != stored_number(kSlotsDigestKey)) {
+      damages_.push_back("`slots`: the records are not those of commit " +
+                         std::to_string(counters_.commit) +
+                         ": points that were deleted may be back, others as they were before");
+    }
     for (std::uint64_t slot = 0; slot < end; ++slot) {
       SlotFindings found = read_slot(from_, nullptr, static_cast<Slot>(slot), owners);
       std::move(found.damages.begin(), found.damages.end(), std::back_inserter(damages_));

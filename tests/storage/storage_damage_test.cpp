@@ -384,7 +384,8 @@ TEST_F(StorageDamage, ADamagedManifestIsNamedAndMadeAnew) {
     flip(manifest, at);
     EXPECT_EQ(open_error(OpenMode::kWrite).code, StatusCode::kCorruption);
     EXPECT_THAT(open_error(OpenMode::kWrite).message, HasSubstr("MANIFEST"));
-    EXPECT_THAT(repair(), Contains(HasSubstr("MANIFEST")));
+    EXPECT_THAT(repair(), AllOf(Contains(HasSubstr("MANIFEST")),
+                                Contains(HasSubstr("may be back as it was"))));
     expect_all_but({});
   }
 }
@@ -403,6 +404,32 @@ TEST_F(StorageDamage, AManifestThatWasCutIsNamedAndMadeAnew) {
     EXPECT_THAT(repair(), Contains(HasSubstr(manifest)));
     expect_all_but({});
   }
+}
+
+TEST_F(StorageDamage, APointThatIsBackThoughItWasDeletedIsSpokenOf) {
+  const PointId id(100);
+  const std::string slot = encode_slot(100);
+  const std::vector<std::pair<Family, std::string>> keys = {
+      {kIds, id.encode()}, {kSlots, slot}, {kVectors, vector_key("", 100)}, {kPayload, slot}};
+  const auto raw = [&] {
+    return RocksDatabase::open(folder(), OpenMode::kWrite, collection_families(), budget_).value();
+  };
+  std::vector<std::string> values;
+  for (const auto& [family, key] : keys) values.push_back(raw()->get(family, key).value().value());
+  open();
+  must_write({DeletePointOp{id}});
+  close();
+  {
+    const auto database = raw();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const auto& [family, key] = keys[i];
+      ASSERT_TRUE(database->db().Put({}, database->family(family), key, values[i]).ok());
+    }
+  }
+  EXPECT_THAT(repair(), Contains(HasSubstr("points that were deleted may be back")));
+  open();
+  EXPECT_EQ(now()->counters().num_points, kNumPoints);
+  EXPECT_THAT(verify(), IsEmpty());
 }
 
 TEST_F(StorageDamage, ADamagedCurrentIsNamedAndMadeAnew) {
