@@ -231,7 +231,7 @@ class HitsAtRest {
  private:
   // Of the hits, one so many may have come since the last look.
   static constexpr std::size_t kHitsPerNew = 50;
-  static constexpr double kTimesMoreNear = 2;
+  static constexpr double kTimesMoreNear = 2, kNearThatTell = 400;
 
   bool rest_at(const Findings& findings, std::span<const Candidate> hits) {
     const float bound = hits[k_ - 1].distance;
@@ -247,7 +247,11 @@ class HitsAtRest {
     if (num_probed_ == 0) return false;  // all are new
     outlook_.look(new_others + static_cast<double>(num_new),
                   others + static_cast<double>(hits.size()));
-    return num_new <= hits.size() / kHitsPerNew && outlook_.rests();
+    // Few rows say little of a long tail: they must rest twice.
+    const bool says_little = others < kNearThatTell;
+    const bool rested_before =
+        std::exchange(rested_, num_new <= hits.size() / kHitsPerNew && outlook_.rests());
+    return rested_ && (rested_before || !says_little);
   }
 
   std::size_t num_new_hits(std::span<const Candidate> hits) const {
@@ -266,6 +270,7 @@ class HitsAtRest {
   const double selectivity_;
   Outlook outlook_;
   // As of the last look.
+  bool rested_ = false;
   std::size_t num_probed_ = 0;
   std::size_t num_witnesses_ = 0;
   Candidates hits_;
