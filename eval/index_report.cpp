@@ -89,7 +89,10 @@ class Meter {
 SearchRequest Meter::request_for(const SearchRequest& base, const ReportQuery& query) const {
   SearchRequest request = base;
   request.vector = query.vector;
-  if (query.self) request.exclude = {*query.self};
+  if (query.self) {
+    request.exclude = {*query.self};
+    request.is_stand_in = true;
+  }
   return request;
 }
 

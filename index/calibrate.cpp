@@ -161,6 +161,7 @@ class RecallPart final : public ScanPart {
     query.nprobe = settings_.nprobe;
     query.ef_search = settings_.ef_search;
     query.refine = settings_.refine;
+    query.stand_in = sample.slot;
     SIGHTLINE_TRY(auto found, searcher_.search(query, nullptr, deadline_));
     leave_out(sample.slot, found);
     // By distance: which of equal rows is found does not matter.

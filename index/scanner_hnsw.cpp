@@ -86,7 +86,7 @@ class GraphWalk {
     };
     for (const std::int32_t neighbour : neighbours(row, level)) {
       if (neighbour < 0) break;
-      if (!wanted(neighbour)) continue;
+      if (!wanted(neighbour) || is_stand_in(neighbour)) continue;
       rows[size] = neighbour;
       vectors[size] = data_.vector(static_cast<std::size_t>(neighbour));
       if (++size == kMaxBatch) flush();
@@ -111,6 +111,11 @@ class GraphWalk {
       }
     }
     return nearest;
+  }
+
+  bool is_stand_in(std::int32_t row) const {
+    return job_.query.stand_in &&
+           data_.slots[static_cast<std::size_t>(row)] == *job_.query.stand_in;
   }
 
   void start_at(Node node) {

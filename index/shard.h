@@ -62,6 +62,9 @@ struct ShardQuery {
   std::size_t nprobe = 0;             ///< Lists to probe; 0: the shard's own (calibrated) number.
   std::size_t ef_search = 0;          ///< Beam of a graph; 0: the shard's own.
   std::size_t refine = 0;             ///< Candidates refined per k; 0: the shard's own.
+  /// A stored row that plays a new query: no graph is walked through it, as it would lead to its
+  /// neighbours at once. It may still be found.
+  std::optional<Slot> stand_in;
   SearchStats* stats = nullptr;       ///< Added to, if given.
 };
 

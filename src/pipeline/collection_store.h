@@ -180,6 +180,9 @@ struct SearchRequest {
   std::size_t offset = 0;                ///< Hits left out at the top.
   std::optional<float> score_threshold;  ///< Hits of lower score are left out.
   std::vector<PointId> exclude;          ///< Points left out (the one asked "like").
+  /// The vector is that of the one excluded point and plays a new query: where the store can, an
+  /// index is not helped by the point's place in it (evaluation).
+  bool is_stand_in = false;
   bool with_payload = true;
   std::shared_ptr<const Filter> filter;  ///< Null: all points.
   bool exact = false;                    ///< Exact scan whatever the shard type.

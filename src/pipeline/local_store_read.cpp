@@ -210,6 +210,9 @@ Result<SearchAnswer> LocalStore::search_view(const StoreView& at, const SearchRe
   query.exact = request.exact;
   query.nprobe = request.nprobe;
   query.ef_search = request.ef_search;
+  if (request.is_stand_in && request.exclude.size() == 1) {
+    SIGHTLINE_TRY(query.stand_in, db_->find_slot(*at.snapshot, request.exclude.front()));
+  }
   query.stats = &stats;
   query.k = static_cast<std::size_t>(std::min<std::uint64_t>(
       num_rows, std::uint64_t{request.offset} + request.top_k + request.exclude.size()));

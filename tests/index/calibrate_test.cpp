@@ -117,6 +117,18 @@ TEST(Calibrate, RowsWithoutClustersNeedManyListsAndAreToldTrue) {
   }
 }
 
+TEST(Calibrate, AGraphIsMeasuredByQueriesThatHaveNoPlaceInIt) {
+  const TestRows rows = clustered_rows(6'000, 64, 1, 1);
+  TestShard options;
+  options.spec = parse_shard_spec("HNSW16").value();
+  const auto data = make_shard_data(rows, options);
+  const auto found = calibrate_shard(*data, kernels(), 0.9, 1, nullptr, Deadline::never());
+  ASSERT_TRUE(found);
+  options.ef_search = found->ef_search;
+  const TestRows queries = clustered_rows(200, 64, 1, 1, 1);
+  EXPECT_GE(held_out_recall(rows, options, queries), 0.89);
+}
+
 TEST(Calibrate, CodesTooCoarseForTheTargetAreToldByTheirRecall) {
   // One byte for 32 dimensions.
   const TestRows rows = clustered_rows(6'000, kDim, 1, 1);
