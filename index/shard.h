@@ -65,7 +65,7 @@ struct ShardQuery {
   /// A stored row that plays a new query: no graph is walked through it, as it would lead to its
   /// neighbours at once. It may still be found.
   std::optional<Slot> stand_in;
-  SearchStats* stats = nullptr;       ///< Added to, if given.
+  SearchStats* stats = nullptr;  ///< Added to, if given.
 };
 
 /// One live row of a shard. `values`: dim little-endian floats, perhaps unaligned, which stay as

@@ -144,7 +144,9 @@ TEST_P(FilteredRecall, IsNotBelowThatWithoutAFilter) {
         recall_of(search(*shard_, i, nullptr, 10, &plain_stats), truth(i, nullptr, 10)) / kQueries;
   }
   ASSERT_GT(unfiltered, 0.85);
-  if (GetParam().target < 0.95) ASSERT_LT(unfiltered, 0.9999) << "too easy to notice a loss";
+  if (GetParam().target < 0.95) {
+    ASSERT_LT(unfiltered, 0.9999) << "too easy to notice a loss";
+  }
   struct Sum {
     double recall = 0;
     SearchStats stats;
