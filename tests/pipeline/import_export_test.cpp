@@ -161,28 +161,28 @@ TEST_F(ImportExport, AnExportOfWhatChangesMeanwhileFails) {
 }
 
 TEST_F(ImportExport, GoesOnWhereItWasStopped) {
-  auto rows = random_rows(5500, 4);
+  auto rows = random_rows(14'500, 4);
   rows[4 * 100] = std::nanf("");
-  rows[4 * 5400] = std::nanf("");
+  rows[4 * 14'400] = std::nanf("");
   const ImportOptions options{.vectors = write_npy(rows, 4)};
   std::stop_source stop;
   std::uint64_t seen = 0;
   const auto first = import(options, stop.get_token(), [&](const JobProgress& progress) {
     EXPECT_EQ(progress.stage, "loading");
     seen = progress.done;
-    if (progress.done >= 2000) stop.request_stop();
+    if (progress.done >= 8'000) stop.request_stop();
   });
   ASSERT_TRUE(first) << first.error().message;
   EXPECT_TRUE(first->interrupted);
-  EXPECT_EQ(first->num_done, 2000U);
-  EXPECT_EQ(seen, 2000U);
-  EXPECT_EQ(first->num_points, 1999U);
+  EXPECT_EQ(first->num_done, 8'000U);
+  EXPECT_EQ(seen, 8'000U);
+  EXPECT_EQ(first->num_points, 7'999U);
   EXPECT_EQ(first->skipped.at("not_finite"), 1U);
   const auto store = folder_->open_collection("c").value();
   const auto unfinished = unfinished_import(*store).value();
   ASSERT_TRUE(unfinished);
-  EXPECT_EQ(unfinished->num_done, 2000U);
-  EXPECT_EQ(unfinished->num_rows, 5500U);
+  EXPECT_EQ(unfinished->num_done, 8'000U);
+  EXPECT_EQ(unfinished->num_rows, 14'500U);
 
   std::uint64_t least = UINT64_MAX;
   const auto second = import(options, {}, [&](const JobProgress& progress) {
@@ -190,8 +190,8 @@ TEST_F(ImportExport, GoesOnWhereItWasStopped) {
   });
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_FALSE(second->interrupted);
-  EXPECT_EQ(least, 3000U) << "what was there was not loaded again";
-  EXPECT_EQ(second->num_points, 5498U);
+  EXPECT_EQ(least, 12'000U) << "what was there was not loaded again";
+  EXPECT_EQ(second->num_points, 14'498U);
   EXPECT_EQ(second->skipped.at("not_finite"), 2U);
   EXPECT_FALSE(unfinished_import(*store).value());
   EXPECT_EQ(store->info()->num_sources, 0U) << "the record is gone";
@@ -221,15 +221,15 @@ TEST_F(ImportExport, TakesUpACollectionThatWasOnlyMade) {
 }
 
 TEST_F(ImportExport, AChangedFileIsAnotherImport) {
-  const auto path = write_npy(random_rows(2500, 4), 4);
+  const auto path = write_npy(random_rows(10'000, 4), 4);
   std::stop_source stop;
   ASSERT_TRUE(import({.vectors = path}, stop.get_token(),
                      [&](const JobProgress&) { stop.request_stop(); }));
-  write_npy(random_rows(2600, 4), 4);
+  write_npy(random_rows(10'100, 4), 4);
   const auto refused = import({.vectors = path});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, StatusCode::kAlreadyExists);
-  EXPECT_THAT(refused.error().message, HasSubstr("1000 of 2500 rows of an unfinished import"));
+  EXPECT_THAT(refused.error().message, HasSubstr("4000 of 10000 rows of an unfinished import"));
 }
 
 // --- FAISS ---------------------------------------------------------------------------------------

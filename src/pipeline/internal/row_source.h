@@ -68,7 +68,7 @@ class RowSource {
   const Json& origin() const { return origin_; }
   const std::string& shown_name() const { return shown_name_; }
   bool ids_are_rows() const { return !ids_ && !lines_hold_ids_; }
-  /// Rows that make a batch: 1,000, fewer where they are long.
+  /// Rows that make a batch: 4,000, fewer where they are long.
   std::size_t batch_rows() const;
 
   Result<void> seek(std::uint64_t row);
