@@ -351,7 +351,7 @@ TEST_F(Import, FiltersNarrowTheAnswer) {
 /// An import halted once some of its rows are stored.
 class HalfImport : public Import {
  protected:
-  static constexpr std::size_t kNumRows = 60'000;
+  static constexpr std::size_t kNumRows = 120'000;
 
   void SetUp() override {
     vectors_ = Vectors::random(kNumRows, 32);
@@ -360,13 +360,13 @@ class HalfImport : public Import {
     running_ =
         box_.start({"import", "c", "--vectors", file_, "--json", "--data", box_.path("data")});
     const auto patience = std::chrono::steady_clock::now() + 120s;
-    while (num_points() == 0) {
+    do {
       ASSERT_TRUE(running_->is_running()) << "it was done before it could be halted";
       ASSERT_LT(std::chrono::steady_clock::now(), patience);
       running_->send(SIGCONT);
-      std::this_thread::sleep_for(20ms);
+      std::this_thread::sleep_for(10ms);
       running_->send(SIGSTOP);
-    }
+    } while (num_points() == 0);
     stored_ = num_points();
     ASSERT_LT(stored_, kNumRows - 1) << "more rows are needed to catch it half-way";
   }
