@@ -126,6 +126,24 @@ TEST_F(OperationsTest, BadPayloadOperationsLeaveTheGroupAsItWas) {
   EXPECT_EQ(slot_of(3), 1U);
 }
 
+TEST_F(OperationsTest, ARefusedRequestTakesItsVectorsWithIt) {
+  const auto refused_with = [](Operation first) {
+    return std::vector<Operation>{std::move(first), SetPayloadOp{PointId(1), {{"b", 1}}, "a..b"}};
+  };
+  std::vector<Operation> sound = {upsert(1, Json::object(), {1, 2})};
+  auto changes = refused_with(UpdateVectorsOp{PointId(1), {{"", {3, 4}}}});
+  auto adds = refused_with(upsert(2, Json::object(), {5, 6}));
+  std::vector<Operation> last = {upsert(3, Json::object(), {7, 8})};
+  ASSERT_TRUE(writer_->add(sound));
+  ASSERT_FALSE(writer_->add(changes));
+  ASSERT_FALSE(writer_->add(adds));
+  ASSERT_TRUE(writer_->add(last));
+  ASSERT_TRUE(writer_->commit(Sync::kNo));
+  EXPECT_THAT(db_->vector(*now(), "", *slot_of(1)).value()->values, ElementsAre(1, 2));
+  EXPECT_EQ(slot_of(2), std::nullopt);
+  EXPECT_THAT(db_->vector(*now(), "", *slot_of(3)).value()->values, ElementsAre(7, 8));
+}
+
 // --- upserts under a condition -------------------------------------------------------------------
 
 struct ConditionCase {
