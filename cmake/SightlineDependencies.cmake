@@ -107,6 +107,17 @@ endif()
 sightline_needs(needs_archive pipeline)
 if(needs_archive)
   find_package(LibArchive REQUIRED)
+  find_package(CURL REQUIRED)  # pictures named by http(s) addresses
+endif()
+
+sightline_needs(needs_http http)
+if(needs_http)
+  find_path(BOOST_INCLUDE boost/beast/version.hpp REQUIRED)  # header-only: Asio and Beast
+  add_library(sightline_beast INTERFACE)
+  target_include_directories(sightline_beast SYSTEM INTERFACE ${BOOST_INCLUDE})
+  target_link_libraries(sightline_beast INTERFACE Threads::Threads)
+  find_package(simdjson REQUIRED)
+  pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 endif()
 
 sightline_needs(needs_settings settings)

@@ -9,6 +9,8 @@ std::string_view status_code_name(StatusCode code) {
   switch (code) {
     case StatusCode::kInvalidArgument:
       return "InvalidArgument";
+    case StatusCode::kValidation:
+      return "Validation";
     case StatusCode::kNotFound:
       return "NotFound";
     case StatusCode::kAlreadyExists:
@@ -19,6 +21,8 @@ std::string_view status_code_name(StatusCode code) {
       return "PermissionDenied";
     case StatusCode::kResourceExhausted:
       return "ResourceExhausted";
+    case StatusCode::kOverloaded:
+      return "Overloaded";
     case StatusCode::kDeadlineExceeded:
       return "DeadlineExceeded";
     case StatusCode::kCancelled:

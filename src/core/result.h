@@ -14,11 +14,13 @@ namespace sightline {
 
 enum class StatusCode {
   kInvalidArgument,     ///< The caller's input breaks a rule; the message holds value and rule.
+  kValidation,          ///< Well-formed input of an API holds a value outside its declared range.
   kNotFound,            ///< A named thing does not exist.
   kAlreadyExists,       ///< A thing of this name exists.
   kFailedPrecondition,  ///< The state does not allow it (locked folder, other model, read-only).
   kPermissionDenied,    ///< The system or a key does not allow it.
   kResourceExhausted,   ///< A limit or a budget is reached (pixels, memory, disk, queue).
+  kOverloaded,          ///< Too much work is waiting: the same call may succeed a little later.
   kDeadlineExceeded,    ///< The deadline had passed.
   kCancelled,           ///< The stop token was triggered.
   kCorruption,          ///< Stored or given bytes are damaged.
