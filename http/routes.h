@@ -1,0 +1,24 @@
+// http/routes.h: all routes of the service.
+#pragma once
+
+#include <filesystem>
+
+#include "http/keys.h"
+#include "http/route.h"
+#include "http/services.h"
+
+namespace sightline::http {
+
+/// /healthz, /livez, /readyz, /metrics, /metrics-summary, and /v1/session, by which the page trades
+/// a key for a cookie.
+void add_core_routes(RouteTable& table, const Services& services, KeyRing& keys);
+
+/// "/" (the page to browsers, Qdrant's version answer to programs), "/dashboard" and "/assets/...".
+/// `folder` holds index.html; a file that is not there is a 404.
+void add_page_routes(RouteTable& table, const std::filesystem::path& folder);
+
+/// The page's folder: $SIGHTLINE_PAGE_DIR, PREFIX/share/sightline/page beside the program, or the
+/// source tree it was built from.
+std::filesystem::path page_folder();
+
+}  // namespace sightline::http
