@@ -22,6 +22,8 @@ std::string_view skip_reason(StatusCode code) {
       return skip::kUnreadable;
     case StatusCode::kUnimplemented:
       return skip::kUnsupported;
+    case StatusCode::kValidation:
+    case StatusCode::kOverloaded:
     case StatusCode::kAlreadyExists:
     case StatusCode::kFailedPrecondition:
     case StatusCode::kDeadlineExceeded:
