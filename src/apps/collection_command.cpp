@@ -28,8 +28,8 @@ OrderedJson to_json(const pipeline::CollectionInfo& info) {
   OrderedJson shards = OrderedJson::array();
   for (const pipeline::ShardInfo& shard : info.shards) shards.push_back(pipeline::to_json(shard));
   OrderedJson payload_indexes = OrderedJson::object();
-  for (const auto& [field, type] : info.payload_indexes) {
-    payload_indexes[field] = field_type_name(type);
+  for (const auto& [field, index] : info.payload_indexes) {
+    payload_indexes[field] = field_type_name(index.type);
   }
   return {{"name", info.name},
           {"num_points", info.num_points},
@@ -131,8 +131,8 @@ std::string facts(const Described& described, const std::filesystem::path& folde
            format_bytes(info.memory_bytes) + ", and " + format_bytes(info.mapped_bytes) +
                " of mapped files");
   for (const auto& [name, config] : info.config.vectors) add_vector_facts(out, name, config);
-  for (const auto& [field, type] : info.payload_indexes) {
-    add_fact(out, "indexed", field + " (" + std::string(field_type_name(type)) + ")");
+  for (const auto& [field, index] : info.payload_indexes) {
+    add_fact(out, "indexed", field + " (" + std::string(field_type_name(index.type)) + ")");
   }
   if (described.unfinished) {
     add_fact(out, "unfinished",

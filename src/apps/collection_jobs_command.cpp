@@ -102,9 +102,9 @@ Result<int> list_fields(CommandContext& context, const FieldFlags& flags) {
   SIGHTLINE_TRY(const pipeline::CollectionInfo info, store->info());
   OrderedJson json = OrderedJson::object();
   TextTable table({{"field", Align::kLeft}, {"type", Align::kLeft}});
-  for (const auto& [field, type] : info.payload_indexes) {
-    json[field] = field_type_name(type);
-    table.add_row({field, std::string(field_type_name(type))});
+  for (const auto& [field, index] : info.payload_indexes) {
+    json[field] = field_type_name(index.type);
+    table.add_row({field, std::string(field_type_name(index.type))});
   }
   if (context.json()) {
     context.print(OrderedJson{{"collection", flags.name}, {"payload_indexes", std::move(json)}});

@@ -12,8 +12,45 @@ constexpr std::array<std::pair<Metric, std::string_view>, 4> kMetrics{{
     {Metric::kEuclid, "euclid"},
     {Metric::kManhattan, "manhattan"},
 }};
+constexpr std::array<std::pair<VectorKind, std::string_view>, 3> kVectorKinds{{
+    {VectorKind::kDense, "dense"},
+    {VectorKind::kSparse, "sparse"},
+    {VectorKind::kMulti, "multi"},
+}};
+
+Status not_there(std::string_view what) {
+  return {StatusCode::kUnimplemented, std::string(what) + " is not part of this store"};
+}
 
 }  // namespace
+
+std::string_view vector_kind_name(VectorKind kind) {
+  for (const auto& [value, name] : kVectorKinds)
+    if (value == kind) return name;
+  return "unknown";
+}
+
+Result<VectorKind> parse_vector_kind(std::string_view text) {
+  for (const auto& [value, name] : kVectorKinds)
+    if (name == text) return value;
+  return invalid_argument("the kind of a vector is \"" + std::string(text) +
+                          "\"; it must be dense, sparse or multi");
+}
+
+Result<SearchAnswer> CollectionStore::search_by(const ScoredSearch&, Deadline) const {
+  return not_there("search by a score of one's own");
+}
+Result<std::vector<OrderedPoint>> CollectionStore::scroll_ordered(const OrderedScroll&,
+                                                                  Deadline) const {
+  return not_there("order by a field");
+}
+Result<std::vector<FacetHit>> CollectionStore::facet(const FacetRequest&, Deadline) const {
+  return not_there("facet");
+}
+Result<void> CollectionStore::update_parameters(
+    const std::function<Result<void>(CollectionConfig& config)>&) {
+  return not_there("changing parameters");
+}
 
 std::string_view metric_name(Metric metric) {
   for (const auto& [value, name] : kMetrics)

@@ -38,19 +38,34 @@ struct ModelIdentity {
   std::string precision;  ///< "fp32", "bf16", "fp16"; recorded, not compared.
 };
 
+enum class VectorKind {
+  kDense,
+  kSparse,  ///< Values at some of 2^32 indices. Compared by dot over the indices that both have.
+  kMulti,   ///< Rows of `dim` floats. MaxSim: for each row of the query its best row, summed.
+};
+std::string_view vector_kind_name(VectorKind kind);  ///< "dense", "sparse", "multi"
+Result<VectorKind> parse_vector_kind(std::string_view text);
+
 struct VectorConfig {
-  std::size_t dim = 0;  ///< 1..65536
-  Metric metric = Metric::kCosine;
+  std::size_t dim = 0;              ///< 1..65536; of each row of a multi-vector; 0 for kSparse.
+  Metric metric = Metric::kCosine;  ///< kSparse: kDot.
   ModelIdentity model;
   /// Structure of sealed shards: "auto" or FAISS's factory grammar ("IVF4096,PQ64").
   std::string index = "auto";
   /// recall@10 that searches of sealed shards are calibrated to, 0.5..1.
   double target_recall = 0.95;
+  /// Only kDense has an index; the others are compared one by one.
+  VectorKind kind = VectorKind::kDense;
+  /// An object that is kept and given back, without meaning here (`on_disk`, `hnsw_config`, ...).
+  Json parameters = Json::object();
 };
 
-/// Vector name -> its configuration. The default vector's name is "" (as in Qdrant).
 struct CollectionConfig {
+  /// Vector name -> its configuration; may be empty. The default vector's name is "" (as in
+  /// Qdrant).
   std::map<std::string, VectorConfig> vectors;
+  /// As VectorConfig::parameters, of the collection (`optimizers_config`, `metadata`, ...).
+  Json parameters = Json::object();
 };
 
 /// One shard as people see it.
@@ -63,6 +78,12 @@ struct ShardInfo {
   std::size_t nprobe = 0, ef_search = 0;  ///< Calibrated; 0: without meaning for the type.
 };
 
+struct PayloadIndexInfo {
+  FieldType type = FieldType::kKeyword;
+  Json parameters;               ///< As create_payload_index() got them; null: none.
+  std::uint64_t num_points = 0;  ///< Points that have a value the type can hold.
+};
+
 struct CollectionInfo {
   std::string name;
   CollectionConfig config;
@@ -73,7 +94,8 @@ struct CollectionInfo {
   std::uint64_t memory_bytes = 0;  ///< Vectors and indexes in this process, anonymous memory.
   std::uint64_t mapped_bytes = 0;  ///< Of mapped shard files.
   std::vector<ShardInfo> shards;
-  std::map<std::string, FieldType> payload_indexes;
+  std::map<std::string, PayloadIndexInfo> payload_indexes;
+  std::map<std::string, std::uint64_t> num_vectors;  ///< Vector name -> points that have it.
 };
 
 /// What ingest knows of a source; key is `uri`.
@@ -88,10 +110,25 @@ struct SourceRecord {
   std::string skip_message;   ///< The full sentence.
 };
 
-/// Vectors by name. `values` has the dim of the name; kCosine rows are normalised by the store.
+/// A vector of any kind. Borrows.
+struct VectorView {
+  VectorKind kind = VectorKind::kDense;
+  std::span<const float> values;
+  std::span<const std::uint32_t> indices;  ///< kSparse: ascending, one for each value.
+  std::size_t num_rows = 1;                ///< kMulti: rows, end to end in `values`.
+};
+
+/// Vectors by name; kCosine rows are normalised by the store.
 struct NamedVector {
   std::string name;
-  std::vector<float> values;
+  std::vector<float> values;  ///< kDense: dim; kMulti: num_rows * dim, row-major; kSparse: any.
+  /// Of the name; a dense vector given for a kMulti name is one row.
+  VectorKind kind = VectorKind::kDense;
+  /// kSparse: distinct, one for each value; sorted (with the values) by the store.
+  std::vector<std::uint32_t> indices = {};
+  std::size_t num_rows = 1;  ///< kMulti: at least 1; otherwise 1.
+
+  VectorView view() const { return {kind, values, indices, num_rows}; }
 };
 
 /// Inserts the point or replaces it whole: vectors it does not name are dropped, as are its payload
@@ -109,12 +146,16 @@ struct UpsertPoint {
   WriteMode mode = WriteMode::kUpsert;
   /// Only if the point exists and its StoredPoint::version is this one; otherwise nothing is done.
   std::optional<std::uint64_t> expected_version;
+  /// A point that exists is replaced only if it satisfies this, as of just before this operation.
+  std::shared_ptr<const Filter> update_filter = nullptr;
 };
 /// Points by id, or all that satisfy a filter as of before the write(). Missing points are passed
 /// over.
 struct PointSelector {
   std::vector<PointId> ids;
   std::shared_ptr<const Filter> filter;  ///< If set, `ids` is empty.
+  /// A missing point of `ids` fails the whole write(): kNotFound names it.
+  bool must_exist = false;
 };
 /// Merges `payload` into the points' payloads (`key`: into the object there), key by key. Never
 /// changes `_image`.
@@ -135,10 +176,14 @@ struct ClearPayload {
 struct DeletePoints {
   PointSelector points;
 };
-/// Replaces the named vectors of an existing point, keeping the rest.
+/// Replaces the named vectors of an existing point, keeping the rest. A missing point is not an
+/// error, unless `must_exist` (as in PointSelector).
 struct UpdateVectors {
   PointId id;
   std::vector<NamedVector> vectors;
+  /// Only if the point satisfies this, as of just before this operation.
+  std::shared_ptr<const Filter> update_filter = nullptr;
+  bool must_exist = false;
 };
 struct DeleteVectors {
   PointSelector points;
@@ -148,6 +193,11 @@ struct DeleteVectors {
 /// unless the new payload has one. A missing point is not an error.
 struct OverwritePayload {
   PointId id;
+  Json payload = Json::object();
+};
+/// OverwritePayload for many points.
+struct OverwritePayloads {
+  PointSelector points;
   Json payload = Json::object();
 };
 /// Deletes the point with its source record. A missing point is not an error.
@@ -164,18 +214,19 @@ struct PutSource {
 struct DeleteSource {
   std::string uri;
 };
-using WriteOp =
-    std::variant<UpsertPoint, OverwritePayload, DeletePoint, PutSource, DeleteSource, SetPayload,
-                 DeletePayloadKeys, ClearPayload, DeletePoints, UpdateVectors, DeleteVectors>;
+using WriteOp = std::variant<UpsertPoint, OverwritePayload, DeletePoint, PutSource, DeleteSource,
+                             SetPayload, DeletePayloadKeys, ClearPayload, DeletePoints,
+                             UpdateVectors, DeleteVectors, OverwritePayloads>;
 
 struct WriteSummary {
   std::uint64_t commit_number = 0;  ///< Visible to searches from here on.
   std::size_t num_inserted = 0, num_updated = 0, num_deleted = 0;
 };
 
+/// Nearest points. Of a kSparse name only points that share an index with the query are hits.
 struct SearchRequest {
   std::string vector_name;
-  std::vector<float> vector;             ///< dim floats; for kCosine it is normalised by the store.
+  std::vector<float> vector;             ///< As NamedVector::values; kCosine: normalised here.
   std::size_t top_k = 10;                ///< 1..10'000
   std::size_t offset = 0;                ///< Hits left out at the top.
   std::optional<float> score_threshold;  ///< Hits of lower score are left out.
@@ -188,6 +239,26 @@ struct SearchRequest {
   bool exact = false;                    ///< Exact scan whatever the shard type.
   std::size_t nprobe = 0;                ///< Inverted lists probed per shard; 0: as calibrated.
   std::size_t ef_search = 0;             ///< Beam of graphs; 0: as calibrated.
+  bool with_version = false;             ///< Fills ScoredPoint::version.
+  // The rest of `vector`, as in NamedVector.
+  VectorKind kind = VectorKind::kDense;
+  std::vector<std::uint32_t> indices = {};
+  std::size_t num_rows = 1;
+};
+
+/// Points by a score of one's own.
+struct ScoredSearch {
+  std::string vector_name;
+  /// Of a stored vector; higher is better. nullopt or NaN: no hit. Called from many threads at
+  /// once; must not call the store.
+  std::function<std::optional<float>(const VectorView& stored)> score;
+  std::size_t top_k = 10;  ///< 1..10'000
+  std::size_t offset = 0;  ///< As in SearchRequest, like all that follows.
+  std::optional<float> score_threshold = {};
+  std::vector<PointId> exclude = {};
+  bool with_payload = true;
+  bool with_version = false;
+  std::shared_ptr<const Filter> filter = nullptr;
 };
 
 /// How a search was answered.
@@ -212,6 +283,7 @@ struct ScoredPoint {
   PointId id;
   float score = 0;
   Json payload;
+  std::uint64_t version = 0;  ///< StoredPoint::version, if it was asked for.
 };
 
 struct SearchAnswer {
@@ -243,6 +315,37 @@ struct StoredPoint {
 struct GetOptions {
   bool with_payload = true;
   bool with_vectors = false;
+  /// With with_vectors: only these (names that the collection lacks are passed over); empty: all.
+  std::vector<std::string> vector_names = {};
+};
+
+/// kDatetime: microseconds since 1970.
+using OrderValue = std::variant<std::int64_t, double>;
+
+/// Points in order of a payload field's values, ties by id; a point that has several values comes
+/// once for each, one that has none not at all.
+struct OrderedScroll {
+  std::string key;  ///< A field with a payload index of kInteger, kFloat or kDatetime.
+  bool descending = false;
+  std::optional<OrderValue> start_from = {};  ///< From this value on (itself included).
+  std::size_t limit = 10;
+  GetOptions options = {};
+  std::shared_ptr<const Filter> filter = nullptr;
+};
+struct OrderedPoint {
+  StoredPoint point;
+  OrderValue value;
+};
+
+/// How many points have each value of a payload field.
+struct FacetRequest {
+  std::string key;  ///< A field with a payload index of kKeyword, kInteger, kBool or kUuid.
+  std::size_t limit = 10;
+  std::shared_ptr<const Filter> filter = nullptr;
+};
+struct FacetHit {
+  MatchScalar value;        ///< A uuid as string.
+  std::uint64_t count = 0;  ///< Points; exact.
 };
 
 /// One collection.
@@ -255,8 +358,9 @@ class CollectionStore {
   virtual Result<CollectionInfo> info() const = 0;
 
   /// Applies `ops` in order as one atomic commit; returns once it is durable and visible.
-  /// errors  kInvalidArgument: unknown vector name, other dim, not finite, payload not an object;
-  ///         kFailedPrecondition: opened for reading; kResourceExhausted: disk full; kIoError.
+  /// errors  kInvalidArgument: unknown vector name, other dim or kind, not finite, an index given
+  ///         twice, payload not an object; kNotFound: by `must_exist`; kFailedPrecondition: opened
+  ///         for reading; kResourceExhausted: disk full; kIoError.
   virtual Result<WriteSummary> write(std::vector<WriteOp> ops) = 0;
 
   /// Fewer points than top_k: all of them.
@@ -267,6 +371,10 @@ class CollectionStore {
   virtual Result<std::vector<SearchAnswer>> search_batch(std::span<const SearchRequest> requests,
                                                          Deadline deadline) const = 0;
 
+  /// The best of all points that have the vector, each scored once. Reads every vector that the
+  /// filter allows. The plan says "exact". errors  kInvalidArgument: unknown name, no score.
+  virtual Result<SearchAnswer> search_by(const ScoredSearch& request, Deadline deadline) const;
+
   /// In the order of `ids`; nullopt where there is no such point.
   virtual Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,
                                                               GetOptions options) const = 0;
@@ -275,11 +383,19 @@ class CollectionStore {
   virtual Result<std::vector<StoredPoint>> scroll(
       std::optional<PointId> from, std::size_t limit, GetOptions options,
       std::shared_ptr<const Filter> filter = nullptr) const = 0;
+  /// errors  kInvalidArgument: no such index.
+  virtual Result<std::vector<OrderedPoint>> scroll_ordered(const OrderedScroll& request,
+                                                           Deadline deadline) const;
   virtual Result<std::uint64_t> count(std::shared_ptr<const Filter> filter = nullptr) const = 0;
+  /// Most frequent first, ties by value. errors  kInvalidArgument: no such index.
+  virtual Result<std::vector<FacetHit>> facet(const FacetRequest& request, Deadline deadline) const;
 
   /// Indexes a payload field; of existing points too, before it returns. Replaces an index of
-  /// another type. errors  kInvalidArgument: not a path; kFailedPrecondition: opened for reading.
-  virtual Result<void> create_payload_index(std::string_view field, FieldType type) = 0;
+  /// another type. `parameters` are kept and given back (PayloadIndexInfo); with the same type they
+  /// are replaced alone. errors  kInvalidArgument: not a path; kFailedPrecondition: opened for
+  /// reading.
+  virtual Result<void> create_payload_index(std::string_view field, FieldType type,
+                                            const Json& parameters = {}) = 0;
   /// False if there was none.
   virtual Result<bool> drop_payload_index(std::string_view field) = 0;
 
@@ -287,6 +403,11 @@ class CollectionStore {
   /// errors  kInvalidArgument: unknown name, bad spec.
   virtual Result<void> set_index(std::string_view vector_name, std::string_view spec,
                                  double target_recall) = 0;
+  /// Changes `parameters` of the collection and of its vectors by `edit`, which gets the newest
+  /// configuration; one edit at a time. errors  those of `edit`, then nothing is changed;
+  /// kInvalidArgument: it has changed anything else; kFailedPrecondition: opened for reading.
+  virtual Result<void> update_parameters(
+      const std::function<Result<void>(CollectionConfig& config)>& edit);
   /// Seals, merges and compacts until the shards are as their configuration asks; searches and
   /// writes go on meanwhile. Background building does the same bit by bit.
   /// errors  kFailedPrecondition: opened for reading; kCancelled: what was built until then stays.

@@ -325,6 +325,16 @@ class LocalDataFolder final : public DataFolder {
 
 }  // namespace
 
+Result<void> DataFolder::change_aliases(std::span<const AliasAction>) {
+  return Status{StatusCode::kUnimplemented, "aliases"};
+}
+Result<std::vector<CollectionAlias>> DataFolder::list_aliases() const {
+  return std::vector<CollectionAlias>();
+}
+Result<std::string> DataFolder::resolve_collection(std::string_view name) const {
+  return std::string(name);
+}
+
 Result<void> validate_collection_name(std::string_view name) {
   const auto rule = [&](const std::string& what) {
     return invalid_argument("collection name \"" + std::string(name) + "\" " + what);

@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "core/compute_pool.h"
@@ -65,6 +67,28 @@ struct StoreOptions {
 /// 1..255 bytes of UTF-8 without control characters and <>:"/\|?*, not "." or "..".
 Result<void> validate_collection_name(std::string_view name);
 
+/// Another name for a collection.
+struct CollectionAlias {
+  std::string alias;
+  std::string collection;
+};
+/// An alias that exists moves to `collection`.
+struct CreateAlias {
+  std::string alias;
+  std::string collection;
+};
+/// An alias that does not exist is not an error.
+struct DeleteAlias {
+  std::string alias;
+};
+/// `to` moves if it exists.
+struct RenameAlias {
+  std::string from;
+  std::string to;
+};
+using AliasAction = std::variant<CreateAlias, DeleteAlias, RenameAlias>;
+
+/// Collections go by their names; open_collection() takes aliases, too.
 /// Thread-safety: all methods may run on many threads at once.
 class DataFolder {
  public:
@@ -81,13 +105,24 @@ class DataFolder {
   virtual std::filesystem::path collection_folder(std::string_view name) const = 0;
 
   virtual Result<std::vector<std::string>> list_collections() const = 0;  ///< Sorted.
-  /// errors  kAlreadyExists, kInvalidArgument (name, dim), kFailedPrecondition (kRead).
+  /// errors  kAlreadyExists, kInvalidArgument (name, dim; an alias has the name),
+  ///         kFailedPrecondition (kRead).
   virtual Result<std::shared_ptr<CollectionStore>> create_collection(
       std::string_view name, const CollectionConfig& config) = 0;
-  /// The same handle for the same name. kNotFound names the collection and those that exist.
+  /// The same handle for the same collection, which `name` is or stands for. kNotFound names the
+  /// collection and those that exist.
   virtual Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) = 0;
-  /// False if there was none. Atomic: after a crash the collection is whole or gone.
+  /// False if there was none. Atomic: after a crash the collection is whole or gone, and its
+  /// aliases with it. An alias is not followed.
   virtual Result<bool> delete_collection(std::string_view name) = 0;
+
+  /// Applies all `actions` in order, or none; they are durable. errors  kNotFound: a collection, or
+  /// the alias to rename, does not exist; kInvalidArgument: a collection has the name of the alias,
+  /// or it is no name (validate_collection_name()); kFailedPrecondition (kRead).
+  virtual Result<void> change_aliases(std::span<const AliasAction> actions);
+  virtual Result<std::vector<CollectionAlias>> list_aliases() const;  ///< Sorted by alias.
+  /// The collection that `name` is or stands for. kNotFound as open_collection() says.
+  virtual Result<std::string> resolve_collection(std::string_view name) const;
 
   // Over collection_archive.h (write_archive(), extract_archive()); `progress` may be empty.
 

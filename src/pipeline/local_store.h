@@ -72,7 +72,8 @@ class LocalStore final : public CollectionStore {
                                           GetOptions options,
                                           std::shared_ptr<const Filter> filter) const override;
   Result<std::uint64_t> count(std::shared_ptr<const Filter> filter) const override;
-  Result<void> create_payload_index(std::string_view field, FieldType type) override;
+  Result<void> create_payload_index(std::string_view field, FieldType type,
+                                    const Json& parameters) override;
   Result<bool> drop_payload_index(std::string_view field) override;
   Result<void> set_index(std::string_view vector_name, std::string_view spec,
                          double target_recall) override;

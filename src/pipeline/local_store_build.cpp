@@ -280,7 +280,8 @@ Result<void> LocalStore::set_index(std::string_view vector_name, std::string_vie
   return {};
 }
 
-Result<void> LocalStore::create_payload_index(std::string_view field, FieldType type) {
+Result<void> LocalStore::create_payload_index(std::string_view field, FieldType type,
+                                              const Json& /*parameters*/) {
   SIGHTLINE_TRY(const FieldPath path, FieldPath::parse(field));
   SIGHTLINE_TRY(const Reading open, begin_change());
   const Turn turn(*this);

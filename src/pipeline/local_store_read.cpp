@@ -86,7 +86,7 @@ Result<CollectionInfo> LocalStore::info() const {
   info.commit_number = counters.commit;
   info.disk_bytes = db_->disk_bytes() + bytes_below(shards_folder());
   info.memory_bytes = db_->memory_bytes() + memory_bytes(*at.view);
-  info.payload_indexes = at->parts.payload_types;
+  for (const auto& [field, type] : at->parts.payload_types) info.payload_indexes[field].type = type;
   for (const auto& [name, shards] : *at->parts.shards) {
     for (const auto& shard : shards.all) {
       if (shard == shards.growing && shard->num_rows() == 0) continue;

@@ -99,6 +99,9 @@ void append(Operations& out, UpdateVectors&& op, const Ids&) {
 void append(Operations& out, SetPayload&& op, const Ids& ids) {
   for (const PointId& id : ids) out.push_back(storage::SetPayloadOp{id, op.payload, op.key});
 }
+void append(Operations& out, OverwritePayloads&& op, const Ids& ids) {
+  for (const PointId& id : ids) out.push_back(storage::OverwritePayloadOp{id, op.payload});
+}
 void append(Operations& out, DeletePayloadKeys&& op, const Ids& ids) {
   for (const PointId& id : ids) out.push_back(storage::DeletePayloadKeysOp{id, op.keys});
 }
@@ -167,6 +170,8 @@ Result<void> LocalStore::check_op(const CollectionConfig& config, WriteOp& op) c
     return check_vectors(config, update->id, update->vectors);
   if (const auto* overwrite = std::get_if<OverwritePayload>(&op))
     return check_payload("of point " + overwrite->id.to_string(), overwrite->payload);
+  if (const auto* overwrite = std::get_if<OverwritePayloads>(&op))
+    return check_payload("to be set", overwrite->payload);
   if (const auto* set = std::get_if<SetPayload>(&op)) {
     SIGHTLINE_TRY_DO(check_payload("to be set", set->payload));
     if (!set->key.empty()) SIGHTLINE_TRY_DO(FieldPath::parse(set->key));

@@ -132,7 +132,8 @@ class ExportJob {
     SIGHTLINE_TRY(const CollectionInfo info, store_.info());
     manifest_.collection = info.name;
     manifest_.config = info.config;
-    manifest_.payload_indexes = info.payload_indexes;
+    for (const auto& [field, index] : info.payload_indexes)
+      manifest_.payload_indexes[field] = index.type;
     manifest_.num_points = info.num_points;
     SIGHTLINE_TRY_DO(prepare_folder(folder_));
     SIGHTLINE_TRY_DO(write_points());

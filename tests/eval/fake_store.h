@@ -95,7 +95,9 @@ class FakeStore final : public pipeline::CollectionStore {
   }
 
   Result<pipeline::WriteSummary> write(std::vector<pipeline::WriteOp>) override { return none(); }
-  Result<void> create_payload_index(std::string_view, FieldType) override { return none(); }
+  Result<void> create_payload_index(std::string_view, FieldType, const Json&) override {
+    return none();
+  }
   Result<bool> drop_payload_index(std::string_view) override { return none(); }
   Result<void> set_index(std::string_view, std::string_view, double) override { return none(); }
   Result<pipeline::OptimizeSummary> optimize(const pipeline::OptimizeOptions&, Deadline) override {
