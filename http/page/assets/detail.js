@@ -2,7 +2,7 @@
 
 import * as api from './api.js';
 import {may} from './collection.js';
-import {$, confirmDialog, h, icon, iconButton, toast} from './dom.js';
+import {$, confirmDialog, fill, h, icon, iconButton, toast} from './dom.js';
 import {facts, payloadList, scores} from './facts.js';
 import {altOf, creditOf, titleOf} from './format.js';
 import {allHits, focusTile, hitOf, like} from './grid.js';
@@ -26,7 +26,8 @@ function alike(container, key, signal) {
     .then(({hits}) => {
       const others = hits.filter((hit) => String(hit.id) !== key && hit.thumbnail_url).slice(0, 12);
       if (!others.length) return;
-      container.replaceChildren(
+      fill(
+        container,
         h('h3', {}, 'Looks alike'),
         h(
           'ul',
@@ -155,7 +156,8 @@ function draw(hit, key) {
       h('span', {}, label),
     );
   const alikeSection = h('section', {class: 'alike'});
-  dialog.replaceChildren(
+  fill(
+    dialog,
     stage,
     h(
       'div',
@@ -281,14 +283,15 @@ export async function showDetail() {
   if (!dialog) open();
   const listed = hitOf(key);
   if (listed) draw(listed, key);
-  else dialog.replaceChildren(h('p', {class: 'stage-note alone'}, 'Loading …'));
+  else fill(dialog, h('p', {class: 'stage-note alone'}, 'Loading …'));
   try {
     if (!listed) {
       const [point] = await api.points(state.collection, [parseId(key)], signal);
       if (signal.aborted) return;
       if (point) draw({...point, path: ''}, key);
       else
-        dialog.replaceChildren(
+        fill(
+          dialog,
           h(
             'p',
             {class: 'stage-note alone', id: 'detail-title'},
@@ -303,7 +306,8 @@ export async function showDetail() {
     }
   } catch (error) {
     if (error.name !== 'AbortError')
-      dialog.replaceChildren(
+      fill(
+        dialog,
         h('p', {class: 'stage-note alone', id: 'detail-title'}, error.message),
         h(
           'div',

@@ -1,6 +1,6 @@
 // display.js: the menus: which collection, in what order, and how pictures are shown.
 
-import {$, h, icon} from './dom.js';
+import {$, fill, h, icon} from './dom.js';
 import * as api from './api.js';
 import {collectionInfo, loadServer, server} from './collection.js';
 import {fieldName, plural} from './format.js';
@@ -44,7 +44,8 @@ export function showCollections() {
   const {collections} = server;
   $('#chooser').hidden = !state.collection && collections.length === 0;
   $('#chooser-name').textContent = state.collection || 'Collections';
-  $('#collections').replaceChildren(
+  fill(
+    $('#collections'),
     h(
       'ul',
       {},
@@ -72,7 +73,7 @@ export function showCollections() {
         ),
       ),
     ),
-    account() ?? '',
+    account(),
   );
 }
 
@@ -192,7 +193,8 @@ export async function showDisplay() {
   const focus = document.activeElement?.closest('#display')
     ? [...menu.querySelectorAll('select, input')].indexOf(document.activeElement)
     : -1;
-  menu.replaceChildren(
+  fill(
+    menu,
     size,
     chooser('Title', 'title'),
     chooser('Credit', 'credit'),

@@ -13,12 +13,18 @@ export function h(tag, props, ...children) {
       element[name] = value;
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(
-    ...children
-      .flat(Infinity)
-      .filter((child) => child !== null && child !== undefined && child !== false),
-  );
+  element.append(...present(children));
   return element;
+}
+
+const present = (children) =>
+  children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== '');
+
+/// Puts `children` in place of what is in the element.
+export function fill(element, ...children) {
+  element.replaceChildren(...present(children));
 }
 
 export const $ = (selector, root = document) => root.querySelector(selector);

@@ -1,6 +1,6 @@
 // duplicates.js: pictures that look the same, by their perceptual hashes, in groups.
 
-import {$, h, icon} from './dom.js';
+import {$, fill, h, icon} from './dom.js';
 import * as api from './api.js';
 import {altOf, bytes, count, plural, titleOf} from './format.js';
 import {filterOf} from './query.js';
@@ -135,7 +135,8 @@ export async function showDuplicates() {
     icon('check'),
     h('span', {}, 'Select all but the largest'),
   );
-  view.replaceChildren(
+  fill(
+    view,
     h(
       'div',
       {class: 'view-head'},

@@ -1,7 +1,7 @@
 // feed.js: fills the grid from a search, page by page, and says so where there is nothing to show.
 
 import {may} from './collection.js';
-import {$, h, toast} from './dom.js';
+import {$, fill, h, toast} from './dom.js';
 import {clearFilters} from './filters.js';
 import {
   allHits,
@@ -21,14 +21,11 @@ let results = null;
 export function notice(title, words, ...buttons) {
   const box = $('#notice');
   box.hidden = !title;
-  box.replaceChildren(
-    ...(title
-      ? [
-          h('h2', {}, title),
-          words && h('p', {class: 'muted'}, words),
-          buttons.length > 0 && h('div', {class: 'buttons centre'}, buttons),
-        ].filter(Boolean)
-      : []),
+  fill(
+    box,
+    title && h('h2', {}, title),
+    title && words && h('p', {class: 'muted'}, words),
+    buttons.length > 0 && h('div', {class: 'buttons centre'}, buttons),
   );
 }
 export const button = (label, run, main = false) =>
@@ -94,7 +91,7 @@ function showEmpty() {
 const near = () => $('#sentinel').getBoundingClientRect().top < innerHeight * 2.2;
 
 /// Loads on while the end of the grid is near.
-async function fill() {
+async function loadOn() {
   const mine = results;
   while (mine === results && !mine.done && !mine.error && near() && !state.view) await loadMore();
 }
@@ -133,11 +130,11 @@ export async function showResults(fresh) {
   $('#summary').textContent = summaryText(mine);
   explain();
   scrollTo({top: fresh ? 0 : (history.state?.scroll ?? 0), behavior: 'instant'});
-  return fill();
+  return loadOn();
 }
 
 new IntersectionObserver(
-  (entries) => entries.some((one) => one.isIntersecting) && results && !state.view && fill(),
+  (entries) => entries.some((one) => one.isIntersecting) && results && !state.view && loadOn(),
   {rootMargin: '1200px'},
 ).observe($('#sentinel'));
 
@@ -165,7 +162,7 @@ export function removeHits(keys) {
   $('#summary').textContent = summaryText(results);
   if (state.view) return;
   explain();
-  fill();
+  loadOn();
 }
 
 export const hasFailed = () => Boolean(results?.error);

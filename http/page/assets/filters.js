@@ -1,6 +1,6 @@
 // filters.js: the panel of filters: values with counts, bounds of numbers and dates, words of texts.
 
-import {$, debounce, h, iconButton} from './dom.js';
+import {$, debounce, fill, h, iconButton} from './dom.js';
 import * as api from './api.js';
 import {bytes, count, fieldName} from './format.js';
 import {collectionInfo} from './collection.js';
@@ -284,7 +284,8 @@ export async function showFilters() {
     : null;
   const scroll = panel.scrollTop;
   const sections = fields.map((field) => section(field, counts.get(field.field))).filter(Boolean);
-  panel.replaceChildren(
+  fill(
+    panel,
     h(
       'div',
       {class: 'filters-head'},
@@ -293,7 +294,7 @@ export async function showFilters() {
         h('button', {type: 'button', class: 'text-button', onclick: clearFilters}, 'Clear all'),
       iconButton('close', 'Close the filters', () => go({panel: false}, {replace: true})),
     ),
-    ...(sections.length ? sections : [h('p', {class: 'quiet-text'}, 'Nothing here to filter by.')]),
+    sections.length ? sections : h('p', {class: 'quiet-text'}, 'Nothing here to filter by.'),
   );
   panel.scrollTop = scroll;
   if (focus) {

@@ -27,15 +27,19 @@ function isCutOut(picture) {
   probe.clearRect(0, 0, kProbe, kProbe);
   probe.drawImage(picture, 0, 0, kProbe, kProbe);
   const {data} = probe.getImageData(0, 0, kProbe, kProbe);
+  const at = (x, y) => y * kProbe + x;
+  const isWhite = (i) =>
+    data[i * 4 + 3] < 8 || Math.min(data[i * 4], data[i * 4 + 1], data[i * 4 + 2]) > 232;
+  const last = kProbe - 1;
+  const corners = [at(0, 0), at(last, 0), at(0, last), at(last, last)];
+  if (corners.filter(isWhite).length >= 3) return true;
   let border = 0,
     white = 0;
-  for (let at = 0; at < kProbe * kProbe; ++at) {
-    const x = at % kProbe,
-      y = (at - x) / kProbe;
-    if (x % (kProbe - 1) !== 0 && y % (kProbe - 1) !== 0) continue;
-    ++border;
-    if (data[at * 4 + 3] < 8 || Math.min(data[at * 4], data[at * 4 + 1], data[at * 4 + 2]) > 232)
-      ++white;
+  for (let i = 0; i <= last; ++i) {
+    for (const edge of [at(i, 0), at(i, last), at(0, i), at(last, i)]) {
+      ++border;
+      if (isWhite(edge)) ++white;
+    }
   }
   return white > border * 0.55;
 }

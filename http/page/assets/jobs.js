@@ -2,7 +2,7 @@
 
 import * as api from './api.js';
 import {forgetCollection, may, server} from './collection.js';
-import {$, h, icon, iconButton, toast} from './dom.js';
+import {$, fill, h, icon, iconButton, toast} from './dom.js';
 import {ago, count, seconds} from './format.js';
 import {forgetResults} from './results.js';
 import {state} from './state.js';
@@ -49,7 +49,8 @@ function fillJob(element, job) {
           .map(([reason, n]) => `${n} ${reason.replaceAll('_', ' ')}`)
           .join(', ')
       : '';
-  element.replaceChildren(
+  fill(
+    element,
     h(
       'div',
       {class: 'job-head'},

@@ -1,6 +1,6 @@
 // selection.js: pictures picked one by one or in a stretch, and what is done with all of them.
 
-import {$, confirmDialog, h, icon, iconButton, openDialog, toast} from './dom.js';
+import {$, confirmDialog, fill, h, icon, iconButton, openDialog, toast} from './dom.js';
 import * as api from './api.js';
 import {plural} from './format.js';
 import {may} from './collection.js';
@@ -217,7 +217,8 @@ function show() {
       icon(name),
       h('span', {}, label),
     );
-  bar.replaceChildren(
+  fill(
+    bar,
     iconButton('close', 'Clear the selection (Escape)', clearSelection),
     h('strong', {role: 'status'}, some ? `${picked.size} selected` : 'Pick pictures'),
     h(

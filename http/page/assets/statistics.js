@@ -2,7 +2,7 @@
 
 import * as api from './api.js';
 import {collectionInfo, forgetCollection, may, server} from './collection.js';
-import {$, h, toast} from './dom.js';
+import {$, fill, h, toast} from './dom.js';
 import {bytes, count, fieldName, plural} from './format.js';
 import {jobsSection, pollJobs} from './jobs.js';
 import {go, state} from './state.js';
@@ -228,7 +228,8 @@ export async function showStatistics() {
   if (state.view !== 'statistics') return;
   const body = h('div', {class: 'statistics'});
   const name = state.collection;
-  view.replaceChildren(
+  fill(
+    view,
     h(
       'div',
       {class: 'view-head'},

@@ -1,6 +1,6 @@
 // upload.js: pictures into the collection: chosen, dropped or pasted; a result for each of them.
 
-import {$, h, icon, openDialog} from './dom.js';
+import {$, fill, h, icon, openDialog} from './dom.js';
 import * as api from './api.js';
 import {bytes, plural} from './format.js';
 import {server} from './collection.js';
@@ -125,10 +125,7 @@ export function openUpload(given = []) {
     const {row, result} = rows.get(file);
     row.className = kind;
     result.className = `result ${kind}`;
-    result.replaceChildren(
-      ...(kind === 'good' ? [icon('check')] : kind === 'bad' ? [icon('warning')] : []),
-      text,
-    );
+    fill(result, kind === 'good' && icon('check'), kind === 'bad' && icon('warning'), text);
   };
 
   const zone = h(
