@@ -61,9 +61,7 @@ std::optional<std::vector<std::string>> parse_list(const Json& value) {
 }
 
 /// Texts that say "none" by being empty.
-bool may_be_empty(const SettingRow& row) {
-  return is_secret(row) || row.key == "server.keys_file";
-}
+bool may_be_empty(const SettingRow& row) { return is_secret(row) || row.key == "server.keys_file"; }
 
 Status bad_value(const SettingRow& row, const Json& value) {
   if (is_secret(row)) return invalid_argument(std::string(row.key) + " must be a text");
@@ -350,7 +348,7 @@ std::span<const SettingRow> setting_table() {
        "How long a request's header may take."},
       {"server.min_body_bytes_per_s",
        Number([](S & s) -> auto& { return s.server.min_body_bytes_per_s; }),
-       "bytes",
+       "bytes/s",
        1,
        kGibi,
        {},

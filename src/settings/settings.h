@@ -105,7 +105,7 @@ struct Described {
   std::string key;     ///< "image.alpha"
   Json value;          ///< String, unsigned number, bool or list of strings. Keys are not told.
   std::string source;  ///< "default", "file /x.toml:3", "environment SIGHTLINE_X", "flag --y"
-  std::string unit;    ///< "bytes", "ms", "pixels", or empty
+  std::string unit;    ///< "bytes", "bytes/s", "ms", "pixels", or empty
   std::string rule;    ///< "1..1000000", "white | drop", or empty
   std::string default_value;  ///< As text.
   std::string help;           ///< One sentence.
