@@ -170,4 +170,47 @@ void FieldPath::remove(Json& value, Steps steps) {
   }
 }
 
+Json FieldPath::keep_only(const Json& payload, std::span<const FieldPath> paths) {
+  std::vector<Steps> steps;
+  for (const FieldPath& path : paths) steps.emplace_back(path.steps_);
+  return keep(payload, steps).value_or(Json::object());
+}
+
+std::optional<Json> FieldPath::keep(const Json& value, std::span<const Steps> paths) {
+  for (const Steps& steps : paths) {
+    if (steps.empty()) return value;
+  }
+  std::vector<Steps> inner;
+  // What of `paths` goes on into a part of `value`.
+  const auto keep_part = [&](const Json& part, const auto& leads_there) -> std::optional<Json> {
+    inner.clear();
+    for (const Steps& steps : paths) {
+      if (leads_there(steps.front())) inner.push_back(steps.subspan(1));
+    }
+    if (inner.empty()) return std::nullopt;
+    return keep(part, std::vector<Steps>(inner));
+  };
+  std::optional<Json> kept;
+  if (value.is_object()) {
+    for (const auto& [key, member] : value.items()) {
+      auto part = keep_part(member, [&key = key](const Step& step) {
+        return step.kind == Step::Kind::kMember && step.name == key;
+      });
+      if (!part) continue;
+      if (!kept) kept = Json::object();
+      (*kept)[key] = *std::move(part);
+    }
+  } else if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      auto part = keep_part(value[i], [i](const Step& step) {
+        return step.kind == Step::Kind::kEach || (step.kind == Step::Kind::kAt && step.at == i);
+      });
+      if (!part) continue;
+      if (!kept) kept = Json::array();
+      kept->push_back(*std::move(part));
+    }
+  }
+  return kept;
+}
+
 }  // namespace sightline

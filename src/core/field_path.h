@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,10 @@ class FieldPath {
   /// Removes what the path reaches: a member, an element, each element. An empty path: nothing.
   void remove_from(Json& payload) const;
 
+  /// What any of `paths` reaches in `payload`, with the objects and arrays on the way to it;
+  /// elements of an array that nothing is reached in are left out. Nothing reached: an object.
+  static Json keep_only(const Json& payload, std::span<const FieldPath> paths);
+
   bool operator==(const FieldPath& other) const { return text_ == other.text_; }
 
  private:
@@ -53,6 +58,7 @@ class FieldPath {
   static bool walk(const Json& value, Steps steps, const Visitor& visit);
   static void merge(Json& value, Steps steps, const Json& object);
   static void remove(Json& value, Steps steps);
+  static std::optional<Json> keep(const Json& value, std::span<const Steps> paths);
 
   std::string text_;
   std::vector<Step> steps_;

@@ -37,6 +37,16 @@ Result<VectorKind> parse_vector_kind(std::string_view text) {
                           "\"; it must be dense, sparse or multi");
 }
 
+Result<std::shared_ptr<const CollectionConfig>> CollectionStore::config() const {
+  SIGHTLINE_TRY(CollectionInfo all, info());
+  return std::shared_ptr<const CollectionConfig>(
+      std::make_shared<CollectionConfig>(std::move(all.config)));
+}
+Result<std::vector<StoredPoint>> CollectionStore::sample(std::size_t, GetOptions,
+                                                         std::shared_ptr<const Filter>,
+                                                         Deadline) const {
+  return not_there("a random choice");
+}
 Result<SearchAnswer> CollectionStore::search_by(const ScoredSearch&, Deadline) const {
   return not_there("search by a score of one's own");
 }

@@ -356,6 +356,8 @@ class CollectionStore {
   virtual ~CollectionStore() = default;
 
   virtual Result<CollectionInfo> info() const = 0;
+  /// info().config, without the work of the rest.
+  virtual Result<std::shared_ptr<const CollectionConfig>> config() const;
 
   /// Applies `ops` in order as one atomic commit; returns once it is durable and visible.
   /// errors  kInvalidArgument: unknown vector name, other dim or kind, not finite, an index given
@@ -383,6 +385,11 @@ class CollectionStore {
   virtual Result<std::vector<StoredPoint>> scroll(
       std::optional<PointId> from, std::size_t limit, GetOptions options,
       std::shared_ptr<const Filter> filter = nullptr) const = 0;
+  /// `limit` points of those that satisfy `filter` (null: all), each as likely as any other, in
+  /// random order; all of them if there are fewer.
+  virtual Result<std::vector<StoredPoint>> sample(std::size_t limit, GetOptions options,
+                                                  std::shared_ptr<const Filter> filter,
+                                                  Deadline deadline) const;
   /// errors  kInvalidArgument: no such index.
   virtual Result<std::vector<OrderedPoint>> scroll_ordered(const OrderedScroll& request,
                                                            Deadline deadline) const;

@@ -62,6 +62,7 @@ class LocalStore final : public CollectionStore {
   ~LocalStore() override;
 
   Result<CollectionInfo> info() const override;
+  Result<std::shared_ptr<const CollectionConfig>> config() const override;
   Result<WriteSummary> write(std::vector<WriteOp> ops) override;
   Result<SearchAnswer> search(const SearchRequest& request, Deadline deadline) const override;
   Result<std::vector<SearchAnswer>> search_batch(std::span<const SearchRequest> requests,
@@ -71,6 +72,9 @@ class LocalStore final : public CollectionStore {
   Result<std::vector<StoredPoint>> scroll(std::optional<PointId> from, std::size_t limit,
                                           GetOptions options,
                                           std::shared_ptr<const Filter> filter) const override;
+  Result<std::vector<StoredPoint>> sample(std::size_t limit, GetOptions options,
+                                          std::shared_ptr<const Filter> filter,
+                                          Deadline deadline) const override;
   Result<std::uint64_t> count(std::shared_ptr<const Filter> filter) const override;
   Result<void> create_payload_index(std::string_view field, FieldType type,
                                     const Json& parameters) override;

@@ -41,21 +41,21 @@ struct MultiInput {
 /// of the hits of the whole query, unless it was looked up in another collection.
 using QueryInput = std::variant<PointId, DenseInput, SparseInput, MultiInput>;
 
-/// Picks hits one by one by (1 - diversity) * score - diversity * (likeness to the most alike of
-/// those picked). They keep the scores of the query.
+// Below, s(x) is the likeness of a point to x: the inner product (kCosine: of unit rows; sparse
+// vectors: over common indices; multi-vectors: MaxSim), for kEuclid the negated square of the
+// distance, for kManhattan the negated distance. squash(x) is x / (1 + |x|).
+
+/// Picks hits one by one, the first by s(query), then by
+/// (1 - diversity) * s(query) - diversity * max s(those picked). Scores stay those of the search.
 struct MmrOptions {
   float diversity = 0.5f;  ///< 0..1
-  /// Nearest points to pick from, up to 16384; absent: the query's limit.
+  /// Nearest points to pick from, 0..10'000; absent: limit + offset.
   std::optional<std::size_t> candidates_limit;
 };
 struct NearestQuery {
   QueryInput input;
   std::optional<MmrOptions> mmr;
 };
-
-// Below, s(x) is the likeness of a point to x: the inner product (kCosine: of unit rows; sparse
-// vectors: over common indices; multi-vectors: MaxSim), for kEuclid the negated square of the
-// distance, for kManhattan the negated distance. squash(x) is x / (1 + |x|).
 
 enum class RecommendStrategy {
   /// Nearest to mean(positive), with negatives 2 * mean(positive) - mean(negative). Of
@@ -67,7 +67,7 @@ enum class RecommendStrategy {
   kSumScores,  ///< sum s(positive) - sum s(negative)
 };
 struct RecommendQuery {
-  std::vector<QueryInput> positive, negative;  ///< kAverageVector needs a positive; others any.
+  std::vector<QueryInput> positive, negative;  ///< kAverageVector needs a positive, others any.
   RecommendStrategy strategy = RecommendStrategy::kAverageVector;
 };
 struct ContextPair {
@@ -80,7 +80,7 @@ struct DiscoverQuery {
 };
 /// Sum over pairs of squash(min(s(positive) - s(negative) - 2^-23, 0)).
 struct ContextQuery {
-  std::vector<ContextPair> pairs;  ///< At least one.
+  std::vector<ContextPair> pairs;  ///< May be empty: all score 0.
 };
 /// Points that have a number or date at `key` (with several values: once for each). Needs a payload
 /// index of a type that has an order: integer, float, datetime. Score 1.
@@ -148,7 +148,7 @@ struct PointQuery {
   /// Hits of lower score are left out, at each level by its own. Scores are higher for better hits
   /// here (see flip_distance_thresholds()). Not with std::monostate and OrderByQuery.
   std::optional<float> score_threshold;
-  std::size_t limit = 10;  ///< At least 1.
+  std::size_t limit = 10;  ///< 1..10'000
   std::optional<LookupFrom> lookup_from;
 
   // Of the outermost query alone.
@@ -156,9 +156,6 @@ struct PointQuery {
   PayloadSelector with_payload;
   VectorSelector with_vectors;
 };
-
-/// A value that points were ordered by: kDatetime in microseconds since 1970.
-using OrderValue = std::variant<std::int64_t, double>;
 
 struct PointHit {
   PointId id;

@@ -173,5 +173,36 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& info) { return info.param.name; });
 
+struct KeepCase {
+  std::string name;
+  std::vector<std::string> paths;
+  std::string kept;
+};
+class FieldPathKeep : public testing::TestWithParam<KeepCase> {};
+
+TEST_P(FieldPathKeep, LeavesWhatIsReached) {
+  const Json payload = Json::parse(
+      R"({"a": {"b": 1, "c": [2, 3]}, "list": [{"x": 4, "y": 5}, {"y": 6}, 7], "n": null})");
+  std::vector<FieldPath> paths;
+  for (const std::string& path : GetParam().paths) paths.push_back(*FieldPath::parse(path));
+  EXPECT_EQ(FieldPath::keep_only(payload, paths), Json::parse(GetParam().kept));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, FieldPathKeep,
+    testing::ValuesIn(std::vector<KeepCase>{
+        {"Nothing", {}, "{}"},
+        {"Missing", {"z", "a.z", "a.b.c"}, "{}"},
+        {"Member", {"a"}, R"({"a": {"b": 1, "c": [2, 3]}})"},
+        {"Deep", {"a.b"}, R"({"a": {"b": 1}})"},
+        {"TwoOfOne", {"a.b", "a.c"}, R"({"a": {"b": 1, "c": [2, 3]}})"},
+        {"WholeAndPart", {"a.b", "a"}, R"({"a": {"b": 1, "c": [2, 3]}})"},
+        {"Null", {"n"}, R"({"n": null})"},
+        {"EachElement", {"a.c[]"}, R"({"a": {"c": [2, 3]}})"},
+        {"InEach", {"list[].x"}, R"({"list": [{"x": 4}]})"},
+        {"TwoInEach", {"list[].x", "list[].y"}, R"({"list": [{"x": 4, "y": 5}, {"y": 6}]})"},
+        {"OneElement", {"list[1]"}, R"({"list": [{"y": 6}]})"},
+    }),
+    [](const auto& info) { return info.param.name; });
+
 }  // namespace
 }  // namespace sightline
