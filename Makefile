@@ -6,7 +6,7 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemAvailable/ {n = int($$2 / 2097152);
           print n < 1 ? 1 : n < cores ? n : cores}' /proc/meminfo)
 SOURCES = git ls-files '*.h' '*.cpp'
 
-.PHONY: help demo test build install format format-check lint sanitize tsan bench clean
+.PHONY: help demo serve test build install format format-check lint sanitize tsan bench clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -16,6 +16,16 @@ demo:  ## Set up, build, index Tux Paint's stamps, ask them, write demo/index.ht
 	scripts/setup --demo
 	@$(MAKE) --no-print-directory program
 	scripts/demo
+
+# LISTEN=127.0.0.1:8080 listens elsewhere; DATA=DIR serves another data folder.
+LISTEN ?= 127.0.0.1:6333
+DATA ?= demo/data
+
+serve:  ## Build, serve what `make demo` indexed: the page is at http://127.0.0.1:6333.
+	@$(MAKE) --no-print-directory build
+	@mkdir -p '$(DATA)'
+	@echo 'The page: http://$(LISTEN)   (Ctrl-C ends it)'
+	build/release/sightline serve --data '$(DATA)' --listen '$(LISTEN)'
 
 test:  ## Set up, build the optimised program with assertions on, run all tests.
 	scripts/setup --tests

@@ -118,6 +118,7 @@ if(needs_http)
   target_link_libraries(sightline_beast INTERFACE Threads::Threads)
   find_package(simdjson REQUIRED)
   pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+  find_package(OpenSSL REQUIRED COMPONENTS Crypto)  # digests of keys, random tokens
 endif()
 
 sightline_needs(needs_settings settings)

@@ -11,7 +11,8 @@ namespace sightline::http {
 
 /// /healthz, /livez, /readyz, /metrics, /metrics-summary, and /v1/session, by which the page trades
 /// a key for a cookie.
-void add_core_routes(RouteTable& table, const Services& services, KeyRing& keys);
+void add_core_routes(RouteTable& table, const pipeline::DataFolder& folder, Metrics& metrics,
+                     KeyRing& keys);
 
 /// "/" (the page to browsers, Qdrant's version answer to programs), "/dashboard" and "/assets/...".
 /// `folder` holds index.html; a file that is not there is a 404.

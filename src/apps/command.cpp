@@ -258,6 +258,17 @@ CLI::Option* CommandLine::add_setting(CLI::App& command, const std::string& flag
   return option;
 }
 
+CLI::Option* CommandLine::add_setting_switch(CLI::App& command, const std::string& flag,
+                                             const std::string& key,
+                                             const std::string& description) {
+  return command.add_flag_callback(
+      flag,
+      [this, flag, key] {
+        flags_.settings[key] = {"true", flag};
+      },
+      description);
+}
+
 void CommandLine::add_model_flags(CLI::App& command) {
   add_setting(command, "--model", "model",
               "Hugging Face folder of a CLIP model, or \"embedded\" for the one that ships.")

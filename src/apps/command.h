@@ -105,6 +105,9 @@ class CommandLine {
   CLI::Option* add_setting(CLI::App& command, const std::string& flag, const std::string& key,
                            const std::string& description,
                            const std::vector<std::string>& choices = {});
+  /// A flag without a value that sets a setting to true.
+  CLI::Option* add_setting_switch(CLI::App& command, const std::string& flag,
+                                  const std::string& key, const std::string& description);
   /// --model; --alpha; --precision and --device.
   void add_model_flags(CLI::App& command);
   void add_alpha_flag(CLI::App& command);

@@ -9,6 +9,7 @@ namespace sightline::apps {
 void add_index_command(CommandLine& line);
 void add_search_command(CommandLine& line);
 void add_import_command(CommandLine& line, CLI::App* parent = nullptr);  ///< Or below a group.
+void add_serve_command(CommandLine& line);
 void add_collection_command(CommandLine& line);
 
 // Set-up.

@@ -49,9 +49,9 @@ Result<codecs::DecodeOptions> decode_options(const settings::Settings& settings)
   return options;
 }
 
-Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_at(CommandContext& context,
-                                                                  const std::filesystem::path& path,
-                                                                  pipeline::Access access) {
+namespace {
+
+pipeline::StoreOptions store_options(const CommandContext& context) {
   const settings::Settings& settings = context.settings();
   pipeline::StoreOptions options;
   options.cache_bytes = settings.storage.cache_bytes;
@@ -61,7 +61,23 @@ Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_at(CommandContext
   options.sync_interval_ms = static_cast<std::uint32_t>(settings.storage.sync_interval.count());
   options.index_memory_bytes = settings.index.memory_bytes;
   options.owner = context.command_line();
-  return pipeline::DataFolder::open(path, access, options, context.pool());
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_at(CommandContext& context,
+                                                                  const std::filesystem::path& path,
+                                                                  pipeline::Access access) {
+  return pipeline::DataFolder::open(path, access, store_options(context), context.pool());
+}
+
+Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_to_serve(CommandContext& context,
+                                                                        const std::string& url) {
+  pipeline::StoreOptions options = store_options(context);
+  options.owner += " (use --server " + url + ")";
+  return pipeline::DataFolder::open(context.settings().data_dir, pipeline::Access::kWrite, options,
+                                    context.pool());
 }
 
 Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder(CommandContext& context,

@@ -27,6 +27,11 @@ Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_at(CommandContext
                                                                   const std::filesystem::path& path,
                                                                   pipeline::Access access);
 
+/// Opens the data folder of the settings for the server at `url`, which whoever finds it locked is
+/// told of.
+Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_to_serve(CommandContext& context,
+                                                                        const std::string& url);
+
 /// The model that the settings name.
 Result<std::unique_ptr<encoders::Encoder>> load_model(const CommandContext& context);
 

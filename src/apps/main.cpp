@@ -40,6 +40,9 @@ int main(int argc, char** argv) {
   add_index_command(line);
   add_search_command(line);
   add_import_command(line);
+#ifdef SIGHTLINE_WITH_HTTP
+  add_serve_command(line);
+#endif
   add_collection_command(line);
   add_config_command(line);
   add_doctor_command(line);

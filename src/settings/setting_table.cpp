@@ -11,6 +11,9 @@ constexpr std::uint64_t kKibi = 1024, kMebi = kKibi * 1024, kGibi = kMebi * 1024
                         kTebi = kGibi * 1024;
 
 template <typename T>
+constexpr bool kIsList = std::is_same_v<T, std::vector<std::string>> ||
+                         std::is_same_v<T, std::vector<std::filesystem::path>>;
+template <typename T>
 constexpr bool kIsNumber =
     std::is_same_v<T, std::uint64_t> || std::is_same_v<T, std::chrono::milliseconds>;
 
@@ -34,7 +37,34 @@ std::optional<std::uint64_t> parse_number(std::string_view text, bool bytes) {
   return number * factor;
 }
 
+/// ["a", "b"] or "a, b"; texts that are empty are left out. nullopt: another type.
+std::optional<std::vector<std::string>> parse_list(const Json& value) {
+  std::vector<std::string> list;
+  if (value.is_array()) {
+    for (const Json& element : value) {
+      if (!element.is_string()) return std::nullopt;
+      list.push_back(element.get<std::string>());
+    }
+    return list;
+  }
+  if (!value.is_string()) return std::nullopt;
+  std::string_view text = value.get_ref<const std::string&>();
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    std::string_view item = text.substr(0, end);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (!item.empty()) list.emplace_back(item);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return list;
+}
+
+/// Texts that say "none" by being empty.
+bool may_be_empty(const SettingRow& row) { return is_secret(row) || row.key == "server.keys_file"; }
+
 Status bad_value(const SettingRow& row, const Json& value) {
+  if (is_secret(row)) return invalid_argument(std::string(row.key) + " must be a text");
   const std::string rule = rule_of(row);
   return invalid_argument(std::string(row.key) + " is " + dump_json(value) + "; it must be " +
                           (rule.empty() ? "a text that is not empty" : rule));
@@ -63,6 +93,9 @@ std::span<const SettingRow> setting_table() {
   using Number = Field<std::uint64_t>;
   using Path = Field<std::filesystem::path>;
   using Time = Field<std::chrono::milliseconds>;
+  using Flag = Field<bool>;
+  using Texts = Field<std::vector<std::string>>;
+  using Paths = Field<std::vector<std::filesystem::path>>;
   static const std::vector<SettingRow> table = {
       {"data_dir",
        Path([](S & s) -> auto& { return s.data_dir; }),
@@ -180,6 +213,167 @@ std::span<const SettingRow> setting_table() {
        {},
        "Anonymous memory of open collections: new points, codes, payload indexes, building, "
        "RocksDB's cache and write buffers; mapped files do not count. 0 takes half of the memory."},
+      {"server.listen",
+       Text([](S & s) -> auto& { return s.server.listen; }),
+       "",
+       0,
+       0,
+       {},
+       "Address and port that the server listens on."},
+      {"server.allow_public",
+       Flag([](S & s) -> auto& { return s.server.allow_public; }),
+       "",
+       0,
+       0,
+       {},
+       "Listen where others can reach the server though it has no keys."},
+      {"server.allowed_hosts",
+       Texts([](S & s) -> auto& { return s.server.allowed_hosts; }),
+       "",
+       0,
+       0,
+       {},
+       "Names that requests without a key may call the server by, beside localhost."},
+      {"server.cors_origins",
+       Texts([](S & s) -> auto& { return s.server.cors_origins; }),
+       "",
+       0,
+       0,
+       {},
+       "Origins whose pages may call the server (https://example.org), or * for all."},
+      {"server.keys_file",
+       Path([](S & s) -> auto& { return s.server.keys_file; }),
+       "",
+       0,
+       0,
+       {},
+       "File of keys with their rights."},
+      {"server.api_key",
+       Text([](S & s) -> auto& { return s.server.api_key; }),
+       "",
+       0,
+       0,
+       {},
+       "A key that may do everything."},
+      {"server.read_only_api_key",
+       Text([](S & s) -> auto& { return s.server.read_only_api_key; }),
+       "",
+       0,
+       0,
+       {},
+       "A key that may read everything."},
+      {"server.anonymous_read",
+       Flag([](S & s) -> auto& { return s.server.anonymous_read; }),
+       "",
+       0,
+       0,
+       {},
+       "Requests without a key may read."},
+      {"server.allowed_roots",
+       Paths([](S & s) -> auto& { return s.server.allowed_roots; }),
+       "",
+       0,
+       0,
+       {},
+       "Folders of the server that requests may name files and models in."},
+      {"server.max_json_bytes",
+       Number([](S & s) -> auto& { return s.server.max_json_bytes; }),
+       "bytes",
+       1024,
+       kGibi,
+       {},
+       "Largest JSON body."},
+      {"server.max_upload_bytes",
+       Number([](S & s) -> auto& { return s.server.max_upload_bytes; }),
+       "bytes",
+       1024,
+       64 * kTebi,
+       {},
+       "Largest upload."},
+      {"server.max_connections",
+       Number([](S & s) -> auto& { return s.server.max_connections; }),
+       "",
+       1,
+       1'000'000,
+       {},
+       "Open connections; more are closed at once."},
+      {"server.queue_size",
+       Number([](S & s) -> auto& { return s.server.queue_size; }),
+       "",
+       1,
+       1'000'000,
+       {},
+       "Requests that may wait for a thread, for each kind of work; more get 429."},
+      {"server.io_threads",
+       Number([](S & s) -> auto& { return s.server.io_threads; }),
+       "",
+       0,
+       256,
+       {},
+       "Threads that move bytes; 0 lets the program choose."},
+      {"server.query_threads",
+       Number([](S & s) -> auto& { return s.server.query_threads; }),
+       "",
+       0,
+       4096,
+       {},
+       "Searches and reads at once; 0 lets the program choose."},
+      {"server.write_threads",
+       Number([](S & s) -> auto& { return s.server.write_threads; }),
+       "",
+       0,
+       4096,
+       {},
+       "Writes at once; 0 lets the program choose."},
+      {"server.long_threads",
+       Number([](S & s) -> auto& { return s.server.long_threads; }),
+       "",
+       0,
+       4096,
+       {},
+       "Uploads and streams at once; 0 lets the program choose."},
+      {"server.keep_alive_ms",
+       Time([](S & s) -> auto& { return s.server.keep_alive; }),
+       "ms",
+       1000,
+       86'400'000,
+       {},
+       "How long an idle connection stays open."},
+      {"server.header_timeout_ms",
+       Time([](S & s) -> auto& { return s.server.header_timeout; }),
+       "ms",
+       100,
+       3'600'000,
+       {},
+       "How long a request's header may take."},
+      {"server.min_body_bytes_per_s",
+       Number([](S & s) -> auto& { return s.server.min_body_bytes_per_s; }),
+       "bytes/s",
+       1,
+       kGibi,
+       {},
+       "Slower bodies are given up, after ten seconds."},
+      {"server.query_timeout_ms",
+       Time([](S & s) -> auto& { return s.server.query_timeout; }),
+       "ms",
+       1,
+       86'400'000,
+       {},
+       "How long a search may take that names no timeout."},
+      {"server.shutdown_grace_ms",
+       Time([](S & s) -> auto& { return s.server.shutdown_grace; }),
+       "ms",
+       0,
+       24'000,
+       {},
+       "When the server ends: how long requests may go on before they are called off."},
+      {"server.access_log",
+       Flag([](S & s) -> auto& { return s.server.access_log; }),
+       "",
+       0,
+       0,
+       {},
+       "A line for every request."},
       {"log.level",
        Text([](S & s) -> auto& { return s.log.level; }),
        "",
@@ -206,12 +400,15 @@ std::string environment_name(const SettingRow& row) {
   return name;
 }
 
+bool is_secret(const SettingRow& row) { return row.key.ends_with("api_key"); }
+
 std::string rule_of(const SettingRow& row) {
   return std::visit(
       [&](auto field) -> std::string {
         using T = std::remove_reference_t<std::invoke_result_t<decltype(field), Settings&>>;
         if constexpr (kIsNumber<T>) return std::to_string(row.min) + ".." + std::to_string(row.max);
         if constexpr (std::is_same_v<T, bool>) return "true | false";
+        if constexpr (kIsList<T>) return "list of texts";
         std::string rule;
         for (const std::string_view choice : row.choices) {
           rule.append(rule.empty() ? "" : " | ").append(choice);
@@ -228,6 +425,10 @@ Json value_of(const SettingRow& row, const Settings& settings) {
         using T = std::remove_cvref_t<decltype(value)>;
         if constexpr (std::is_same_v<T, std::filesystem::path>) {
           return value.string();
+        } else if constexpr (std::is_same_v<T, std::vector<std::filesystem::path>>) {
+          Json list = Json::array();
+          for (const auto& path : value) list.push_back(path.string());
+          return list;
         } else if constexpr (std::is_same_v<T, std::chrono::milliseconds>) {
           return static_cast<std::uint64_t>(value.count());
         } else {
@@ -255,11 +456,15 @@ Result<void> set_value(const SettingRow& row, Settings& settings, const Json& va
             return bad_value(row, value);
           }
           target = value == true || value == "true";
+        } else if constexpr (kIsList<T>) {
+          const auto list = parse_list(value);
+          if (!list) return bad_value(row, value);
+          target.assign(list->begin(), list->end());
         } else {
           if (!value.is_string()) return bad_value(row, value);
           const auto& text = value.get_ref<const std::string&>();
           const bool allowed = row.choices.empty()
-                                   ? !text.empty()
+                                   ? !text.empty() || may_be_empty(row)
                                    : std::ranges::find(row.choices, text) != row.choices.end();
           if (!allowed) return bad_value(row, value);
           target = text;

@@ -45,9 +45,11 @@ class Loader {
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       const SettingRow& row = internal::setting_table()[i];
       const Json fallback = internal::value_of(row, defaults);
+      Json value = internal::value_of(row, settings_);
+      if (internal::is_secret(row) && value != "") value = "(hidden)";
       loaded.described.push_back(
-          {std::string(row.key), internal::value_of(row, settings_), sources_[i],
-           std::string(row.unit), internal::rule_of(row),
+          {std::string(row.key), std::move(value), sources_[i], std::string(row.unit),
+           internal::rule_of(row),
            fallback.is_string() ? fallback.get<std::string>() : dump_json(fallback),
            std::string(row.help)});
     }
@@ -82,17 +84,37 @@ class Loader {
     if (settings_.index.memory_bytes == 0) settings_.index.memory_bytes = memory / 2;
   }
 
-  /// `folder`: what a relative path is relative to; empty for the working folder.
+  /// A path as it is meant. `folder`: what a relative one is relative to; empty for the working
+  /// folder.
+  std::string locate(const std::string& text, const fs::path& folder) const {
+    if (text == "~" || text.starts_with("~/")) {
+      return (home() / text.substr(std::min<std::size_t>(2, text.size()))).string();
+    }
+    return folder.empty() || text.empty() ? text : (folder / text).lexically_normal().string();
+  }
+  /// The same for paths separated by commas.
+  std::string locate_all(const std::string& text, const fs::path& folder) const {
+    std::string all;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find(',', at), text.size());
+      all += (all.empty() ? "" : ",") + locate(text.substr(at, end - at), folder);
+      at = end + 1;
+    }
+    return all;
+  }
+
   Result<void> set(std::size_t row_number, Json value, const std::string& source,
                    const fs::path& folder) {
     const SettingRow& row = internal::setting_table()[row_number];
-    const bool is_folder = row.key == "data_dir" || (row.key == "model" && value != "embedded");
-    if (is_folder && value.is_string() && value != "") {
+    const bool is_path = row.key == "data_dir" || row.key == "server.keys_file" ||
+                         row.key == "server.allowed_roots" ||
+                         (row.key == "model" && value != "embedded");
+    if (is_path && value.is_string()) {
       const std::string text = value.get<std::string>();
-      if (text == "~" || text.starts_with("~/")) {
-        value = (home() / text.substr(std::min<std::size_t>(2, text.size()))).string();
-      } else if (!folder.empty()) {
-        value = (folder / text).lexically_normal().string();
+      value = row.key == "server.allowed_roots" ? locate_all(text, folder) : locate(text, folder);
+    } else if (is_path && value.is_array()) {
+      for (Json& element : value) {
+        if (element.is_string()) element = locate(element.get<std::string>(), folder);
       }
     }
     auto done = internal::set_value(row, settings_, value);

@@ -53,6 +53,32 @@ struct Settings {
     /// half of the memory, and is that number once loaded.
     std::uint64_t memory_bytes = 0;
   } index;
+  /// Of `sightline serve`; docs/server.md.
+  struct Server {
+    std::string listen = "127.0.0.1:6333";
+    bool allow_public = false;
+    std::vector<std::string> allowed_hosts;
+    std::vector<std::string> cors_origins;
+    std::filesystem::path keys_file;  ///< Empty: none.
+    std::string api_key;              ///< Empty: none. Right: admin.
+    std::string read_only_api_key;    ///< Empty: none.
+    bool anonymous_read = false;
+    std::vector<std::filesystem::path> allowed_roots;
+    std::uint64_t max_json_bytes = std::uint64_t{32} << 20;
+    std::uint64_t max_upload_bytes = std::uint64_t{16} << 30;
+    std::uint64_t max_connections = 4096;
+    std::uint64_t queue_size = 1024;
+    std::uint64_t io_threads = 0;     ///< 0: chosen.
+    std::uint64_t query_threads = 0;  ///< 0: chosen.
+    std::uint64_t write_threads = 0;  ///< 0: chosen.
+    std::uint64_t long_threads = 0;   ///< 0: chosen.
+    std::chrono::milliseconds keep_alive{90'000};
+    std::chrono::milliseconds header_timeout{10'000};
+    std::uint64_t min_body_bytes_per_s = 1024;
+    std::chrono::milliseconds query_timeout{60'000};
+    std::chrono::milliseconds shutdown_grace{20'000};
+    bool access_log = true;
+  } server;
   struct Log {
     std::string level = "info";   ///< "trace", "debug", "info", "warning", "error", "off"
     std::string format = "text";  ///< "text", "json"
@@ -77,9 +103,9 @@ struct LoadOptions {
 /// One setting as it stands, for people and programs.
 struct Described {
   std::string key;     ///< "image.alpha"
-  Json value;          ///< String, unsigned number or bool.
+  Json value;          ///< String, unsigned number, bool or list of strings. Keys are not told.
   std::string source;  ///< "default", "file /x.toml:3", "environment SIGHTLINE_X", "flag --y"
-  std::string unit;    ///< "bytes", "ms", "pixels", or empty
+  std::string unit;    ///< "bytes", "bytes/s", "ms", "pixels", or empty
   std::string rule;    ///< "1..1000000", "white | drop", or empty
   std::string default_value;  ///< As text.
   std::string help;           ///< One sentence.

@@ -256,6 +256,33 @@ TEST(Describe, JsonHasValueSourceAndRule) {
   EXPECT_EQ(row["default"], "200");
 }
 
+TEST(LoadSettings, ListsAreArraysInFilesAndTextsWithCommasElsewhere) {
+  TempDir folder;
+  LoadOptions options = with_environment({{"SIGHTLINE_SERVER_CORS_ORIGINS", "https://a.b, *,"}});
+  options.config_file = folder.write(
+      "c.toml",
+      "[server]\nallowed_hosts = [\"a\", \"b\"]\nallowed_roots = [\"x\", \"/y\", \"~/z\"]");
+  const LoadedSettings loaded = load(options);
+  EXPECT_THAT(loaded.values.server.allowed_hosts, testing::ElementsAre("a", "b"));
+  EXPECT_THAT(loaded.values.server.cors_origins, testing::ElementsAre("https://a.b", "*"));
+  EXPECT_THAT(loaded.values.server.allowed_roots,
+              testing::ElementsAre(folder / "x", "/y", "/home/ada/z"));
+  EXPECT_THAT(describe_text(loaded), HasSubstr("server.allowed_hosts = [\"a\",\"b\"]"));
+  options.config_file = folder.write("d.toml", "[server]\nallowed_hosts = [1]");
+  EXPECT_THAT(message_of(options), HasSubstr("must be list of texts"));
+}
+
+TEST(LoadSettings, KeysAreNotShown) {
+  LoadOptions options = with_environment({{"SIGHTLINE_SERVER_API_KEY", "very-secret"}});
+  const LoadedSettings loaded = load(options);
+  EXPECT_EQ(loaded.values.server.api_key, "very-secret");
+  EXPECT_THAT(describe_text(loaded), testing::Not(HasSubstr("very-secret")));
+  EXPECT_THAT(describe_json(loaded).dump(), testing::Not(HasSubstr("very-secret")));
+  TempDir folder;
+  options.config_file = folder.write("c.toml", "server.api_key = [\"very-secret\"]");
+  EXPECT_THAT(message_of(options), testing::Not(HasSubstr("very-secret")));
+}
+
 TEST(SettingTable, KeysAndDefaultsFollowTheRules) {
   std::set<std::string_view> keys;
   Settings settings = load(with_environment({})).values;

@@ -17,7 +17,9 @@ export class ApiError extends Error {
 /// How a key is asked for; resolves once a session is open, rejects if nobody gave one.
 let askForKey = () => Promise.reject(new ApiError(401, 'This server wants a key.'));
 let asking = null;
-export function whenKeyIsWanted(ask) { askForKey = ask; }
+export function whenKeyIsWanted(ask) {
+  askForKey = ask;
+}
 
 export function messageOf(status, text) {
   try {
@@ -53,7 +55,9 @@ async function call(method, path, options) {
     return await send(method, path, options);
   } catch (error) {
     if (error.status !== 401) throw error;
-    asking ??= askForKey().finally(() => { asking = null; });
+    asking ??= askForKey().finally(() => {
+      asking = null;
+    });
     await asking;
     return send(method, path, options);
   }
@@ -62,6 +66,7 @@ async function call(method, path, options) {
 const qdrant = async (...args) => (await call(...args)).result;
 
 export const openSession = (key) => send('POST', 'v1/session', {json: {key}});
+export const closeSession = () => send('DELETE', 'v1/session');
 export const info = () => call('GET', 'v1/info');
 export const collections = async () => (await call('GET', 'v1/collections')).collections;
 export const collection = (name, signal) => call('GET', `v1/collections/${part(name)}`, {signal});
@@ -95,7 +100,9 @@ export const changePoints = (name, operations) =>
 export const deletePoints = (name, ids) =>
   qdrant('POST', `collections/${part(name)}/points/delete?wait=true`, {json: {points: ids}});
 export const createIndex = (name, field, type) =>
-  qdrant('PUT', `collections/${part(name)}/index?wait=true`, {json: {field_name: field, field_schema: type}});
+  qdrant('PUT', `collections/${part(name)}/index?wait=true`, {
+    json: {field_name: field, field_schema: type},
+  });
 export const dropIndex = (name, field) =>
   qdrant('DELETE', `collections/${part(name)}/index/${part(field)}?wait=true`);
 
@@ -111,19 +118,22 @@ export function upload(name, files, payload, {onprogress, signal} = {}) {
   const form = new FormData();
   if (payload) form.append('payload', writeJson(payload));
   for (const file of files) form.append('images', file, file.name);
-  const attempt = () => new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', urlOf(`v1/collections/${part(name)}/images`));
-    request.setRequestHeader('Accept', 'application/json');
-    request.upload.onprogress = (event) => event.lengthComputable && onprogress?.(event.loaded / event.total);
-    request.onerror = () => reject(new ApiError(0, 'The server cannot be reached.'));
-    request.onabort = () => reject(new DOMException('stopped', 'AbortError'));
-    request.onload = () => request.status < 300
-      ? resolve(parseJson(request.responseText))
-      : reject(new ApiError(request.status, messageOf(request.status, request.responseText)));
-    signal?.addEventListener('abort', () => request.abort(), {once: true});
-    request.send(form);
-  });
+  const attempt = () =>
+    new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open('POST', urlOf(`v1/collections/${part(name)}/images`));
+      request.setRequestHeader('Accept', 'application/json');
+      request.upload.onprogress = (event) =>
+        event.lengthComputable && onprogress?.(event.loaded / event.total);
+      request.onerror = () => reject(new ApiError(0, 'The server cannot be reached.'));
+      request.onabort = () => reject(new DOMException('stopped', 'AbortError'));
+      request.onload = () =>
+        request.status < 300
+          ? resolve(parseJson(request.responseText))
+          : reject(new ApiError(request.status, messageOf(request.status, request.responseText)));
+      signal?.addEventListener('abort', () => request.abort(), {once: true});
+      request.send(form);
+    });
   return attempt().catch((error) => {
     if (error.status !== 401) throw error;
     return askForKey().then(attempt);

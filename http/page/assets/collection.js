@@ -9,7 +9,10 @@ const rights = ['none', 'read', 'write', 'admin'];
 export function may(right, name) {
   const you = server.info?.you;
   if (!you) return true;
-  return rights.indexOf(you.right) >= rights.indexOf(right) && (!name || !you.collections || you.collections.includes(name));
+  return (
+    rights.indexOf(you.right) >= rights.indexOf(right) &&
+    (!name || !you.collections || you.collections.includes(name))
+  );
 }
 
 export async function loadServer() {
@@ -23,11 +26,15 @@ export function collectionInfo(name) {
   if (loaded.name !== name) {
     const promise = api.collection(name);
     loaded = {name, promise};
-    promise.catch(() => { if (loaded.promise === promise) loaded = {name: null, promise: null}; });
+    promise.catch(() => {
+      if (loaded.promise === promise) loaded = {name: null, promise: null};
+    });
   }
   return loaded.promise;
 }
-export const forgetCollection = () => { loaded = {name: null, promise: null}; };
+export const forgetCollection = () => {
+  loaded = {name: null, promise: null};
+};
 
 /// The collection to show where the URL names none: the default one if it holds something, else
 /// the fullest.

@@ -7,7 +7,11 @@ export const weightText = (w) => `${w < 0 ? '−' : '+'}${Math.abs(w).toFixed(1)
 export const scoreText = (s) => (typeof s === 'number' ? s.toFixed(3) : '');
 
 export function bytes(n) {
-  for (const [unit, size] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]])
+  for (const [unit, size] of [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['kB', 1e3],
+  ])
     if (n >= size) return `${(n / size).toFixed(n / size < 10 ? 1 : 0)}\u00a0${unit}`;
   return `${count(n)} bytes`;
 }
@@ -18,13 +22,19 @@ export function seconds(s) {
   return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
 }
 
-export const isDate = (value) => typeof value === 'string' && /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d|$)/.test(value);
+export const isDate = (value) =>
+  typeof value === 'string' && /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d|$)/.test(value);
 
 /// Times of pictures are shown as the camera said them, whatever zone the reader is in.
 export function date(text) {
   const time = new Date(text);
   if (Number.isNaN(time.getTime())) return text;
-  const day = time.toLocaleDateString('en', {year: 'numeric', month: 'long', day: 'numeric', timeZone: 'UTC'});
+  const day = time.toLocaleDateString('en', {
+    year: 'numeric',
+    month: 'long',
+    day: 'numeric',
+    timeZone: 'UTC',
+  });
   return text.length > 10 ? `${day}, ${text.slice(11, 16)}` : day;
 }
 
@@ -35,17 +45,35 @@ export function ago(text) {
 }
 
 const names = {
-  '_image.width': 'Width', '_image.height': 'Height', '_image.bytes': 'File size', '_image.format': 'Format',
-  '_image.taken_at': 'Taken', '_image.camera': 'Camera', '_image.credit': 'Credit', '_image.rights': 'Rights',
-  '_image.keywords': 'Keywords', '_image.caption': 'Caption', '_image.title': 'Title', '_image.name': 'File name',
-  '_image.place.city': 'City', '_image.place.country': 'Country', '_image.place.name': 'Place', '_image.uri': 'Source',
-  '_image.perceptual_hash': 'Perceptual hash', '_image.content_hash': 'Content hash', '_image.place': 'Place',
+  '_image.width': 'Width',
+  '_image.height': 'Height',
+  '_image.bytes': 'File size',
+  '_image.format': 'Format',
+  '_image.taken_at': 'Taken',
+  '_image.camera': 'Camera',
+  '_image.credit': 'Credit',
+  '_image.rights': 'Rights',
+  '_image.keywords': 'Keywords',
+  '_image.caption': 'Caption',
+  '_image.title': 'Title',
+  '_image.name': 'File name',
+  '_image.place.city': 'City',
+  '_image.place.country': 'Country',
+  '_image.place.name': 'Place',
+  '_image.uri': 'Source',
+  '_image.perceptual_hash': 'Perceptual hash',
+  '_image.content_hash': 'Content hash',
+  '_image.place': 'Place',
 };
 /// What a field is called: "_image.taken_at" -> "Taken", "release_year" -> "Release year".
 export function fieldName(field) {
   const known = names[field.replaceAll('[]', '')];
   if (known) return known;
-  const words = field.replaceAll('[]', '').replace(/^_image\./, '').replaceAll(/[_.]+/g, ' ').trim();
+  const words = field
+    .replaceAll('[]', '')
+    .replace(/^_image\./, '')
+    .replaceAll(/[_.]+/g, ' ')
+    .trim();
   return words ? words[0].toUpperCase() + words.slice(1) : field;
 }
 
@@ -61,8 +89,12 @@ export function valueAt(payload, path) {
   return value;
 }
 
-const wordsOf = (value) => Array.isArray(value) ? value.filter((v) => typeof v !== 'object').join(', ')
-  : value === null || value === undefined || typeof value === 'object' ? '' : String(value);
+const wordsOf = (value) =>
+  Array.isArray(value)
+    ? value.filter((v) => typeof v !== 'object').join(', ')
+    : value === null || value === undefined || typeof value === 'object'
+      ? ''
+      : String(value);
 const first = (payload, fields) => {
   for (const field of fields) {
     const words = wordsOf(valueAt(payload, field));
@@ -72,7 +104,15 @@ const first = (payload, fields) => {
 };
 
 const titles = ['title', 'name', 'caption', 'label', '_image.title', '_image.caption'];
-const credits = ['credit', 'author', 'artist', 'photographer', 'by', '_image.credit', '_image.rights'];
+const credits = [
+  'credit',
+  'author',
+  'artist',
+  'photographer',
+  'by',
+  '_image.credit',
+  '_image.rights',
+];
 
 /// `field`: what the reader chose; '' lets the page choose, '-' shows none.
 export function titleOf(hit, field = '') {
@@ -83,8 +123,13 @@ export function titleOf(hit, field = '') {
   const file = valueAt(hit.payload ?? {}, '_image.name') ?? (hit.path ?? '').split(/[/#]/).pop();
   return file ? file.replace(/\.[A-Za-z0-9]{2,5}$/, '').replaceAll('_', ' ') : String(hit.id);
 }
-export const creditOf = (hit, field = '') => field === '-' ? ''
-  : field ? wordsOf(valueAt(hit.payload ?? {}, field)) : first(hit.payload ?? {}, credits);
+export const creditOf = (hit, field = '') =>
+  field === '-'
+    ? ''
+    : field
+      ? wordsOf(valueAt(hit.payload ?? {}, field))
+      : first(hit.payload ?? {}, credits);
 
 /// For a screen reader, and where the picture does not come.
-export const altOf = (hit) => first(hit.payload ?? {}, ['_image.caption', 'caption']) || titleOf(hit);
+export const altOf = (hit) =>
+  first(hit.payload ?? {}, ['_image.caption', 'caption']) || titleOf(hit);

@@ -1,7 +1,7 @@
 // grid.js: the pictures found, in rows whose heights follow from what is known before a picture
 // arrives, so that nothing jumps. One tile is in the tab order; arrows move it.
 
-import {$, h, icon, iconButton} from './dom.js';
+import {$, h, iconButton} from './dom.js';
 import * as api from './api.js';
 import {altOf, creditOf, plural, scoreText, titleOf} from './format.js';
 import {go, state, stateUrl} from './state.js';
@@ -18,18 +18,28 @@ const ratioOf = (hit) => {
 };
 
 const kProbe = 8;
-const probe = Object.assign(document.createElement('canvas'), {width: kProbe, height: kProbe}).getContext('2d', {willReadFrequently: true});
+const probe = Object.assign(document.createElement('canvas'), {
+  width: kProbe,
+  height: kProbe,
+}).getContext('2d', {willReadFrequently: true});
 /// Whether the picture is something on white: it gets a margin, where a photo fills its tile.
 function isCutOut(picture) {
   probe.clearRect(0, 0, kProbe, kProbe);
   probe.drawImage(picture, 0, 0, kProbe, kProbe);
   const {data} = probe.getImageData(0, 0, kProbe, kProbe);
-  let border = 0, white = 0;
-  for (let at = 0; at < kProbe * kProbe; ++at) {
-    const x = at % kProbe, y = (at - x) / kProbe;
-    if (x % (kProbe - 1) !== 0 && y % (kProbe - 1) !== 0) continue;
-    ++border;
-    if (data[at * 4 + 3] < 8 || Math.min(data[at * 4], data[at * 4 + 1], data[at * 4 + 2]) > 232) ++white;
+  const at = (x, y) => y * kProbe + x;
+  const isWhite = (i) =>
+    data[i * 4 + 3] < 8 || Math.min(data[i * 4], data[i * 4 + 1], data[i * 4 + 2]) > 232;
+  const last = kProbe - 1;
+  const corners = [at(0, 0), at(last, 0), at(0, last), at(last, last)];
+  if (corners.filter(isWhite).length >= 3) return true;
+  let border = 0,
+    white = 0;
+  for (let i = 0; i <= last; ++i) {
+    for (const edge of [at(i, 0), at(i, last), at(0, i), at(last, i)]) {
+      ++border;
+      if (isWhite(edge)) ++white;
+    }
   }
   return white > border * 0.55;
 }
@@ -39,25 +49,61 @@ function tile(hit, index) {
   const title = titleOf(hit, state.title);
   const credit = creditOf(hit, state.credit);
   const picture = hit.thumbnail_url
-    ? h('img', {src: api.thumbnailUrl(state.collection, hit.id), alt: altOf(hit), loading: index < 24 ? 'eager' : 'lazy',
-                decoding: 'async', draggable: 'false'})
+    ? h('img', {
+        src: api.urlOf(hit.thumbnail_url),
+        alt: altOf(hit),
+        loading: index < 24 ? 'eager' : 'lazy',
+        decoding: 'async',
+        draggable: 'false',
+      })
     : h('span', {class: 'wordless'}, title || key);
   picture.addEventListener('load', () => {
     picture.classList.toggle('cut-out', isCutOut(picture));
     picture.classList.add('there');
     link.classList.add('loaded');
   });
-  picture.addEventListener('error', () => picture.replaceWith(h('span', {class: 'wordless'}, title || key)));
-  const link = h('a', {href: stateUrl({...state, id: key}), class: 'tile-link', tabindex: '-1', data: {key}, draggable: 'false'},
+  picture.addEventListener('error', () =>
+    picture.replaceWith(h('span', {class: 'wordless'}, title || key)),
+  );
+  const link = h(
+    'a',
+    {
+      href: stateUrl({...state, id: key}),
+      class: 'tile-link',
+      tabindex: '-1',
+      data: {key},
+      draggable: 'false',
+    },
     picture,
-    (title || credit) && h('span', {class: 'caption'}, title && h('span', {class: 'title'}, title),
-      credit && h('span', {class: 'credit'}, credit)));
-  const element = h('li', {class: 'tile', data: {key}, style: {'--ratio': ratioOf(hit).toFixed(4)}}, link,
-    iconButton('check', 'Select (space)', (event) => select(key, hit, event.shiftKey), {class: 'pick', tabindex: '-1', 'aria-pressed': 'false'}),
-    h('span', {class: 'tile-actions'},
+    (title || credit) &&
+      h(
+        'span',
+        {class: 'caption'},
+        title && h('span', {class: 'title'}, title),
+        credit && h('span', {class: 'credit'}, credit),
+      ),
+  );
+  const element = h(
+    'li',
+    {class: 'tile', data: {key}, style: {'--ratio': ratioOf(hit).toFixed(4)}},
+    link,
+    iconButton('check', 'Select (space)', (event) => select(key, hit, event.shiftKey), {
+      class: 'pick',
+      tabindex: '-1',
+      'aria-pressed': 'false',
+    }),
+    h(
+      'span',
+      {class: 'tile-actions'},
       iconButton('more', 'More like this (l)', () => like(key, 1), {class: 'like', tabindex: '-1'}),
-      iconButton('less', 'Less like this (x)', () => like(key, -1), {class: 'unlike', tabindex: '-1'})),
-    typeof hit.score === 'number' && h('span', {class: 'score', title: 'Score'}, scoreText(hit.score)));
+      iconButton('less', 'Less like this (x)', () => like(key, -1), {
+        class: 'unlike',
+        tabindex: '-1',
+      }),
+    ),
+    typeof hit.score === 'number' &&
+      h('span', {class: 'score', title: 'Score'}, scoreText(hit.score)),
+  );
   mark(element);
   return element;
 }
@@ -90,7 +136,13 @@ export function clearGrid(skeleton) {
   if (!skeleton) return;
   const ratios = [1.2, 0.8, 1, 1.5, 0.7, 1, 1.33, 0.9];
   for (let i = 0; i < 24; ++i)
-    list.append(h('li', {class: 'tile skeleton', 'aria-hidden': 'true', style: {'--ratio': ratios[(i * 5) % 8]}}));
+    list.append(
+      h('li', {
+        class: 'tile skeleton',
+        'aria-hidden': 'true',
+        style: {'--ratio': ratios[(i * 5) % 8]},
+      }),
+    );
 }
 
 /// The old pictures stay, dimmed, until the first of the new ones come.
@@ -109,8 +161,17 @@ export function appendHits(fresh) {
     const weakBefore = hits.length > 0 && hits[hits.length - 1].strong === false;
     if (hit.strong === false && !weakBefore) {
       if (hits.length > 0) list.append(filler());
-      list.append(h('li', {class: 'divider', role: 'separator'},
-        h('span', {}, hits.length > 0 ? 'Weaker matches' : 'No picture stands out. The nearest ones:')));
+      list.append(
+        h(
+          'li',
+          {class: 'divider', role: 'separator'},
+          h(
+            'span',
+            {},
+            hits.length > 0 ? 'Weaker matches' : 'No picture stands out. The nearest ones:',
+          ),
+        ),
+      );
     }
     list.append(tile(hit, hits.length));
     hits.push(hit);
@@ -118,13 +179,16 @@ export function appendHits(fresh) {
   const last = filler();
   last.classList.add('last');
   list.append(last);
-  if (!list.querySelector('.tile-link[tabindex="0"]')) makeCurrent(list.querySelector('.tile[data-key]'));
+  if (!list.querySelector('.tile-link[tabindex="0"]'))
+    makeCurrent(list.querySelector('.tile[data-key]'));
 }
 
 export function removeTiles(keys) {
   hits = hits.filter((hit) => !keys.has(String(hit.id)));
-  for (const element of list.querySelectorAll('.tile[data-key]')) if (keys.has(element.dataset.key)) element.remove();
-  if (!list.querySelector('.tile-link[tabindex="0"]')) makeCurrent(list.querySelector('.tile[data-key]'));
+  for (const element of list.querySelectorAll('.tile[data-key]'))
+    if (keys.has(element.dataset.key)) element.remove();
+  if (!list.querySelector('.tile-link[tabindex="0"]'))
+    makeCurrent(list.querySelector('.tile[data-key]'));
 }
 
 /// Captions and links follow the choice of fields and the rest of the state.
@@ -138,8 +202,14 @@ export function relabel() {
     const title = titleOf(hit, state.title);
     const credit = creditOf(hit, state.credit);
     if (title || credit) {
-      link.append(h('span', {class: 'caption'}, title && h('span', {class: 'title'}, title),
-        credit && h('span', {class: 'credit'}, credit)));
+      link.append(
+        h(
+          'span',
+          {class: 'caption'},
+          title && h('span', {class: 'title'}, title),
+          credit && h('span', {class: 'credit'}, credit),
+        ),
+      );
     }
   }
   markAll();
@@ -154,7 +224,9 @@ function makeCurrent(element) {
 }
 
 export function focusTile(key) {
-  const element = key ? list.querySelector(`.tile[data-key="${CSS.escape(key)}"]`) : list.querySelector('.tile[data-key]');
+  const element = key
+    ? list.querySelector(`.tile[data-key="${CSS.escape(key)}"]`)
+    : list.querySelector('.tile[data-key]');
   if (!element) return false;
   makeCurrent(element);
   $('.tile-link', element).focus({preventScroll: true});
@@ -162,8 +234,11 @@ export function focusTile(key) {
   return true;
 }
 /// The key of the tile that has the focus, or the pointer.
-export const currentKey = () => (document.activeElement?.closest?.('.tile[data-key]') ??
-  list.querySelector('.tile[data-key]:hover'))?.dataset.key ?? null;
+export const currentKey = () =>
+  (
+    document.activeElement?.closest?.('.tile[data-key]') ??
+    list.querySelector('.tile[data-key]:hover')
+  )?.dataset.key ?? null;
 export const hitOf = (key) => hits.find((hit) => String(hit.id) === key);
 export const allHits = () => hits;
 
@@ -193,7 +268,8 @@ function neighbour(element, direction) {
 list.addEventListener('keydown', (event) => {
   const element = event.target.closest('.tile[data-key]');
   if (!element || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (!['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End'].includes(event.key)) return;
+  if (!['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End'].includes(event.key))
+    return;
   const next = neighbour(element, event.key);
   if (next) {
     focusTile(next.dataset.key);
@@ -221,7 +297,14 @@ list.addEventListener('pointerdown', (event) => {
   if (!link || event.pointerType !== 'touch') return;
   press = setTimeout(() => {
     select(link.dataset.key, hitOf(link.dataset.key), false);
-    link.addEventListener('click', (click) => { click.preventDefault(); click.stopPropagation(); }, {once: true, capture: true});
+    link.addEventListener(
+      'click',
+      (click) => {
+        click.preventDefault();
+        click.stopPropagation();
+      },
+      {once: true, capture: true},
+    );
   }, 500);
 });
 for (const end of ['pointerup', 'pointercancel', 'pointermove'])
@@ -238,7 +321,11 @@ export function summaryText(results) {
   const strong = results.hits.filter((hit) => hit.strong).length;
   const all = results.done || results.hits.some((hit) => hit.strong === false);
   const known = results.hits.some((hit) => hit.strong !== null && hit.strong !== undefined);
-  const time = timings?.total !== undefined ? ` · ${timings.total < 10 ? timings.total.toFixed(1) : Math.round(timings.total)} ms` : '';
-  if (known && strong) return `${plural(strong, 'strong match', 'strong matches')}${all ? '' : ' so far'}${time}`;
+  const time =
+    timings?.total !== undefined
+      ? ` · ${timings.total < 10 ? timings.total.toFixed(1) : Math.round(timings.total)} ms`
+      : '';
+  if (known && strong)
+    return `${plural(strong, 'strong match', 'strong matches')}${all ? '' : ' so far'}${time}`;
   return total === null ? '' : `Nearest of ${plural(total, 'picture')}${time}`;
 }

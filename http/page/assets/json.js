@@ -5,16 +5,23 @@ const kToken = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 export function parseJson(text) {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
   const marked = text.replace(kToken, (token) => {
-    if (token.length < 16 || !/^-?\d+$/.test(token) || Number.isSafeInteger(Number(token))) return token;
+    if (token.length < 16 || !/^-?\d+$/.test(token) || Number.isSafeInteger(Number(token)))
+      return token;
     return `{"\\u0000big":"${token}"}`;
   });
   return JSON.parse(marked, (_, value) =>
-    value !== null && typeof value === 'object' && '\0big' in value ? BigInt(value['\0big']) : value);
+    value !== null && typeof value === 'object' && '\0big' in value
+      ? BigInt(value['\0big'])
+      : value,
+  );
 }
 
 export function writeJson(value, indent) {
-  return JSON.stringify(value, (_, item) => typeof item === 'bigint' ? `\0big:${item}` : item, indent)
-    .replace(/"\\u0000big:(-?\d+)"/g, '$1');
+  return JSON.stringify(
+    value,
+    (_, item) => (typeof item === 'bigint' ? `\0big:${item}` : item),
+    indent,
+  ).replace(/"\\u0000big:(-?\d+)"/g, '$1');
 }
 
 /// The id that `text` (from a URL) stands for: digits are a number.

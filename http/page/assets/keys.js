@@ -9,26 +9,78 @@ import {may} from './collection.js';
 import {go, state} from './state.js';
 
 const keys = [
-  ['/', 'Go to the search field'], ['Enter', 'Search; open a picture'], ['← → ↑ ↓', 'Move between pictures'],
-  ['l', 'More like this picture'], ['x', 'Less like this picture'], ['Space', 'Select; with Shift, all up to here'],
-  ['f', 'Filters'], ['u', 'Add pictures'], ['Escape', 'Close; clear the selection'], ['?', 'This help'],
+  ['/', 'Go to the search field'],
+  ['Enter', 'Search; open a picture'],
+  ['← → ↑ ↓', 'Move between pictures'],
+  ['l', 'More like this picture'],
+  ['x', 'Less like this picture'],
+  ['Space', 'Select; with Shift, all up to here'],
+  ['f', 'Filters'],
+  ['u', 'Add pictures'],
+  ['Escape', 'Close; clear the selection'],
+  ['?', 'This help'],
 ];
 
 export function openHelp() {
   const dialog = openDialog({class: 'dialog help', 'aria-labelledby': 'help-title'}, [
     iconButton('close', 'Close', () => dialog.close(), {class: 'corner'}),
     h('h2', {id: 'help-title'}, 'Ways to search'),
-    h('ul', {class: 'ways'},
-      h('li', {}, h('strong', {}, 'Words. '), 'Describe what is in the picture: ', h('q', {}, 'a red kangaroo'), '. Leave things out with a minus: ', h('q', {}, 'a boat -sunset'), '.'),
-      h('li', {}, h('strong', {}, 'A picture. '), 'Drop it anywhere, paste it, or choose one with the button in the search field.'),
-      h('li', {}, h('strong', {}, 'Both, and more. '), 'Add words to a picture. Press + or − on pictures to find more or less like them, and click a chip to say how much it counts.'),
-      h('li', {}, h('strong', {}, 'Filters '), 'narrow any of it. The address of the page holds everything but pictures of your own: bookmark it, share it, go back.')),
+    h(
+      'ul',
+      {class: 'ways'},
+      h(
+        'li',
+        {},
+        h('strong', {}, 'Words. '),
+        'Describe what is in the picture: ',
+        h('q', {}, 'a red kangaroo'),
+        '. Leave things out with a minus: ',
+        h('q', {}, 'a boat -sunset'),
+        '.',
+      ),
+      h(
+        'li',
+        {},
+        h('strong', {}, 'A picture. '),
+        'Drop it anywhere, paste it, or choose one with the button in the search field.',
+      ),
+      h(
+        'li',
+        {},
+        h('strong', {}, 'Both, and more. '),
+        'Add words to a picture. Press + or − on pictures to find more or less like them, and click a chip to say how much it counts.',
+      ),
+      h(
+        'li',
+        {},
+        h('strong', {}, 'Filters '),
+        'narrow any of it. The address of the page holds everything but pictures of your own: bookmark it, share it, go back.',
+      ),
+    ),
     h('h2', {}, 'Keys'),
-    h('dl', {class: 'keys'}, keys.map(([key, text]) => h('div', {}, h('dt', {}, key.split(' ').map((one) => h('kbd', {}, one))), h('dd', {}, text)))),
+    h(
+      'dl',
+      {class: 'keys'},
+      keys.map(([key, text]) =>
+        h(
+          'div',
+          {},
+          h(
+            'dt',
+            {},
+            key.split(' ').map((one) => h('kbd', {}, one)),
+          ),
+          h('dd', {}, text),
+        ),
+      ),
+    ),
   ]);
 }
 
-const typing = (target) => target.isContentEditable || target.tagName === 'TEXTAREA' || target.tagName === 'SELECT' ||
+const typing = (target) =>
+  target.isContentEditable ||
+  target.tagName === 'TEXTAREA' ||
+  target.tagName === 'SELECT' ||
   (target.tagName === 'INPUT' && !['checkbox', 'radio', 'range', 'button'].includes(target.type));
 
 document.addEventListener('keydown', (event) => {

@@ -3,10 +3,10 @@
 // with others says that the picture stayed here.
 
 const kKept = 24;
-const kLargest = 1_000_000;  // bytes; larger ones are made smaller before they travel
-const kEdge = 1024;          // pixels; encoders look at far fewer
+const kLargest = 1_000_000; // bytes; larger ones are made smaller before they travel
+const kEdge = 1024; // pixels; encoders look at far fewer
 
-const memory = new Map();  // key -> Blob; all there is where the browser has no database for us
+const memory = new Map(); // key -> Blob; all there is where the browser has no database for us
 
 function database() {
   return new Promise((resolve, reject) => {
@@ -37,28 +37,36 @@ async function smaller(file) {
     const bitmap = await createImageBitmap(file, {imageOrientation: 'from-image'});
     const scale = Math.min(1, kEdge / Math.max(bitmap.width, bitmap.height));
     const canvas = Object.assign(document.createElement('canvas'), {
-      width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale))});
+      width: Math.max(1, Math.round(bitmap.width * scale)),
+      height: Math.max(1, Math.round(bitmap.height * scale)),
+    });
     const context = canvas.getContext('2d');
     context.imageSmoothingQuality = 'high';
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
     return blob ? new File([blob], file.name || 'picture.png', {type: 'image/png'}) : file;
   } catch {
-    return file;  // a format that the server knows and this browser does not
+    return file; // a format that the server knows and this browser does not
   }
 }
 
 /// Keeps the picture; returns its key.
 export async function keepPicture(file) {
   const kept = await smaller(file);
-  const key = Array.from(crypto.getRandomValues(new Uint8Array(6)), (b) => (b % 36).toString(36)).join('');
+  const key = Array.from(crypto.getRandomValues(new Uint8Array(6)), (b) =>
+    (b % 36).toString(36),
+  ).join('');
   memory.set(key, kept);
   try {
-    await inStore('readwrite', (store) => store.put({key, time: Date.now(), name: kept.name, blob: kept}));
+    await inStore('readwrite', (store) =>
+      store.put({key, time: Date.now(), name: kept.name, blob: kept}),
+    );
     const all = await inStore('readonly', (store) => store.getAll());
     for (const old of all.sort((a, b) => b.time - a.time).slice(kKept))
       await inStore('readwrite', (store) => store.delete(old.key));
-  } catch { /* private windows: until the page is closed */ }
+  } catch {
+    /* private windows: until the page is closed */
+  }
   return key;
 }
 

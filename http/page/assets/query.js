@@ -32,7 +32,11 @@ const nextDay = (day) => {
 
 function matchOneOf(key, values) {
   if (values.length === 1) return {key, match: {value: values[0]}};
-  const kinds = new Set(values.map((v) => (typeof v === 'string' ? 'string' : typeof v === 'boolean' ? 'bool' : 'integer')));
+  const kinds = new Set(
+    values.map((v) =>
+      typeof v === 'string' ? 'string' : typeof v === 'boolean' ? 'bool' : 'integer',
+    ),
+  );
   if (kinds.size === 1 && !kinds.has('bool')) return {key, match: {any: values}};
   return {should: values.map((value) => ({key, match: {value}}))};
 }

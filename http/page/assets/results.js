@@ -7,7 +7,7 @@ import {searchKey} from './state.js';
 
 const kPage = 60;
 const kKept = 12;
-const recent = new Map();  // searchKey -> Results, the latest last
+const recent = new Map(); // searchKey -> Results, the latest last
 
 export class Results {
   constructor(state) {
@@ -27,7 +27,9 @@ export class Results {
   /// Loads a page more; a second call waits for the first. Failures are left in `error`.
   more() {
     if (this.done) return Promise.resolve([]);
-    this.loading ??= this.load().finally(() => { this.loading = null; });
+    this.loading ??= this.load().finally(() => {
+      this.loading = null;
+    });
     return this.loading;
   }
 

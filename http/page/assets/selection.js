@@ -1,20 +1,22 @@
 // selection.js: pictures picked one by one or in a stretch, and what is done with all of them.
 
-import {$, confirmDialog, h, icon, iconButton, openDialog, toast} from './dom.js';
+import {$, confirmDialog, fill, h, icon, iconButton, openDialog, toast} from './dom.js';
 import * as api from './api.js';
 import {plural} from './format.js';
 import {may} from './collection.js';
 import {parseId, writeJson} from './json.js';
 import {state} from './state.js';
 
-const picked = new Map();  // key -> hit
+const picked = new Map(); // key -> hit
 let mode = false;
 let last = null;
 let hooks = {changed() {}, order: () => [], removed() {}, changedPayloads() {}};
 
 /// changed(): after each pick; order(): keys as on the screen; removed(keys), changedPayloads():
 /// after the server did what was asked.
-export function setSelectionHooks(given) { hooks = {...hooks, ...given}; }
+export function setSelectionHooks(given) {
+  hooks = {...hooks, ...given};
+}
 
 export const isSelected = (key) => picked.has(key);
 export const selecting = () => mode || picked.size > 0;
@@ -61,8 +63,11 @@ async function attempt(run) {
 
 async function removeAll() {
   const keys = new Set(picked.keys());
-  const yes = await confirmDialog(`Delete ${plural(keys.size, 'picture')}?`,
-    'They leave the collection. Files that were indexed where they lie stay there; uploaded ones are removed.', 'Delete');
+  const yes = await confirmDialog(
+    `Delete ${plural(keys.size, 'picture')}?`,
+    'They leave the collection. Files that were indexed where they lie stay there; uploaded ones are removed.',
+    'Delete',
+  );
   if (!yes) return;
   await attempt(async () => {
     await api.deletePoints(state.collection, ids());
@@ -79,32 +84,60 @@ export async function tagPoints(pointIds, field, words, remove) {
     const old = point.payload?.[field];
     const list = Array.isArray(old) ? old : old === undefined || old === null ? [] : [old];
     const kept = list.filter((word) => !words.includes(word));
-    return {set_payload: {payload: {[field]: remove ? kept : [...kept, ...words]}, points: [point.id]}};
+    return {
+      set_payload: {payload: {[field]: remove ? kept : [...kept, ...words]}, points: [point.id]},
+    };
   });
   if (operations.length) await api.changePoints(state.collection, operations);
 }
 
 function tagDialog() {
-  const words = h('input', {type: 'text', required: true, placeholder: 'holiday, beach', autocomplete: 'off'});
-  const field = h('input', {type: 'text', required: true, value: 'tags', pattern: '[A-Za-z][\\w\\-]*', autocomplete: 'off',
-                            title: 'Letters, digits, _ and -; begins with a letter'});
-  const form = h('form', {method: 'dialog'},
+  const words = h('input', {
+    type: 'text',
+    required: true,
+    placeholder: 'holiday, beach',
+    autocomplete: 'off',
+  });
+  const field = h('input', {
+    type: 'text',
+    required: true,
+    value: 'tags',
+    pattern: '[A-Za-z][\\w\\-]*',
+    autocomplete: 'off',
+    title: 'Letters, digits, _ and -; begins with a letter',
+  });
+  const form = h(
+    'form',
+    {method: 'dialog'},
     h('h2', {id: 'tag-title'}, `Tag ${plural(picked.size, 'picture')}`),
     h('label', {class: 'field'}, 'Tags, separated by commas', words),
     h('label', {class: 'field'}, 'Kept in the field', field),
-    h('div', {class: 'buttons'},
+    h(
+      'div',
+      {class: 'buttons'},
       h('button', {type: 'button', class: 'button', onclick: () => dialog.close()}, 'Cancel'),
       h('button', {type: 'submit', class: 'button', value: 'remove'}, 'Remove'),
-      h('button', {type: 'submit', class: 'button main', value: 'add'}, 'Add')));
+      h('button', {type: 'submit', class: 'button main', value: 'add'}, 'Add'),
+    ),
+  );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const remove = event.submitter?.value === 'remove';
-    const list = [...new Set(words.value.split(',').map((word) => word.trim()).filter(Boolean))];
+    const list = [
+      ...new Set(
+        words.value
+          .split(',')
+          .map((word) => word.trim())
+          .filter(Boolean),
+      ),
+    ];
     if (!list.length) return;
     attempt(async () => {
       await tagPoints(ids(), field.value.trim(), list, remove);
       dialog.close();
-      toast(`${plural(picked.size, 'picture')} ${remove ? 'untagged' : 'tagged'}: ${list.join(', ')}`);
+      toast(
+        `${plural(picked.size, 'picture')} ${remove ? 'untagged' : 'tagged'}: ${list.join(', ')}`,
+      );
       hooks.changedPayloads();
     });
   });
@@ -119,21 +152,30 @@ function tagDialog() {
 
 function flatten(value, prefix, into) {
   for (const [key, item] of Object.entries(value ?? {})) {
-    if (item !== null && typeof item === 'object' && !Array.isArray(item)) flatten(item, `${prefix}${key}.`, into);
+    if (item !== null && typeof item === 'object' && !Array.isArray(item))
+      flatten(item, `${prefix}${key}.`, into);
     else into[prefix + key] = item;
   }
   return into;
 }
 const cell = (value) => {
-  const text = value === null || value === undefined ? '' : typeof value === 'object' ? writeJson(value) : String(value);
+  const text =
+    value === null || value === undefined
+      ? ''
+      : typeof value === 'object'
+        ? writeJson(value)
+        : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
 export function csvOf(points) {
   const rows = points.map((point) => flatten(point.payload, '', {id: point.id}));
   const columns = [...new Set(['id', ...rows.flatMap(Object.keys)])];
-  return [columns, ...rows.map((row) => columns.map((column) => row[column]))]
-    .map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+  return (
+    [columns, ...rows.map((row) => columns.map((column) => row[column]))]
+      .map((row) => row.map(cell).join(','))
+      .join('\r\n') + '\r\n'
+  );
 }
 
 function download(name, text, type) {
@@ -145,10 +187,19 @@ function download(name, text, type) {
 function exportAll(kind) {
   return attempt(async () => {
     const points = [];
-    for (let i = 0, all = ids(); i < all.length; i += 500) points.push(...await api.points(state.collection, all.slice(i, i + 500)));
+    for (let i = 0, all = ids(); i < all.length; i += 500)
+      points.push(...(await api.points(state.collection, all.slice(i, i + 500))));
     const name = `${state.collection}-${points.length}.${kind}`;
     if (kind === 'csv') download(name, csvOf(points), 'text/csv');
-    else download(name, writeJson(points.map(({id, payload}) => ({id, payload})), 1), 'application/json');
+    else
+      download(
+        name,
+        writeJson(
+          points.map(({id, payload}) => ({id, payload})),
+          1,
+        ),
+        'application/json',
+      );
   });
 }
 
@@ -160,15 +211,26 @@ function show() {
   const some = picked.size > 0;
   const write = may('write', state.collection);
   const labelled = (name, label, onclick, props = {}) =>
-    h('button', {type: 'button', class: 'quiet labelled', title: label, disabled: !some, onclick, ...props}, icon(name), h('span', {}, label));
-  bar.replaceChildren(
+    h(
+      'button',
+      {type: 'button', class: 'quiet labelled', title: label, disabled: !some, onclick, ...props},
+      icon(name),
+      h('span', {}, label),
+    );
+  fill(
+    bar,
     iconButton('close', 'Clear the selection (Escape)', clearSelection),
     h('strong', {role: 'status'}, some ? `${picked.size} selected` : 'Pick pictures'),
-    h('button', {type: 'button', class: 'quiet labelled', onclick: () => selectAll(hooks.order())}, h('span', {}, 'All shown')),
+    h(
+      'button',
+      {type: 'button', class: 'quiet labelled', onclick: () => selectAll(hooks.order())},
+      h('span', {}, 'All shown'),
+    ),
     h('span', {class: 'gap'}),
     write && labelled('tag', 'Tag', tagDialog),
     labelled('download', 'JSON', () => exportAll('json'), {'aria-label': 'Export as JSON'}),
     labelled('download', 'CSV', () => exportAll('csv'), {'aria-label': 'Export as CSV'}),
-    write && labelled('trash', 'Delete', removeAll, {class: 'quiet labelled danger'}));
+    write && labelled('trash', 'Delete', removeAll, {class: 'quiet labelled danger'}),
+  );
   hooks.changed();
 }

@@ -13,21 +13,42 @@
 //   view=duplicates|statistics  near=6  id=ID (the detail view)
 
 const defaults = {
-  collection: '', text: '', textWeight: 1, sort: '', variety: 0, title: '', credit: '', size: '', panel: false,
-  view: '', near: 6, id: '',
+  collection: '',
+  text: '',
+  textWeight: 1,
+  sort: '',
+  variety: 0,
+  title: '',
+  credit: '',
+  size: '',
+  panel: false,
+  view: '',
+  near: 6,
+  id: '',
 };
-const plain = [['collection', 'c'], ['text', 'q'], ['sort', 'sort'], ['title', 'title'], ['credit', 'credit'],
-               ['size', 'size'], ['view', 'view'], ['id', 'id']];
+const plain = [
+  ['collection', 'c'],
+  ['text', 'q'],
+  ['sort', 'sort'],
+  ['title', 'title'],
+  ['credit', 'credit'],
+  ['size', 'size'],
+  ['view', 'view'],
+  ['id', 'id'],
+];
 
 const weightOf = (text) => {
   const weight = Number(text);
   return Number.isFinite(weight) && weight !== 0 ? Math.max(-2, Math.min(2, weight)) : 1;
 };
-const numberOf = (text, fallback) => (text !== null && text !== '' && Number.isFinite(Number(text)) ? Number(text) : fallback);
+const numberOf = (text, fallback) =>
+  text !== null && text !== '' && Number.isFinite(Number(text)) ? Number(text) : fallback;
 
 function splitWeight(text) {
   const at = text.lastIndexOf('~');
-  return at < 0 ? {id: text, weight: 1} : {id: text.slice(0, at), weight: weightOf(text.slice(at + 1))};
+  return at < 0
+    ? {id: text, weight: 1}
+    : {id: text.slice(0, at), weight: weightOf(text.slice(at + 1))};
 }
 
 /// Strings as they are, unless they would read as another JSON value.
@@ -41,7 +62,9 @@ export function decodeValue(text) {
   if (text.startsWith('"')) {
     try {
       return JSON.parse(text);
-    } catch { /* a string that begins with a quote */ }
+    } catch {
+      /* a string that begins with a quote */
+    }
   }
   return text;
 }
@@ -76,12 +99,14 @@ export function stateUrl(state) {
   if (state.variety) params.set('variety', state.variety);
   if (state.near !== defaults.near) params.set('near', state.near);
   if (state.panel) params.set('panel', '1');
-  for (const {id, weight} of state.examples) params.append('like', weight === 1 ? id : `${id}~${weight}`);
+  for (const {id, weight} of state.examples)
+    params.append('like', weight === 1 ? id : `${id}~${weight}`);
   if (state.picture) params.set('pic', `${state.picture.key}~${state.picture.weight}`);
   for (const [field, values] of Object.entries(state.is))
     for (const value of values) params.append(`is.${field}`, encodeValue(value));
   for (const kind of ['has', 'from', 'to'])
-    for (const [field, value] of Object.entries(state[kind])) if (value) params.set(`${kind}.${field}`, value);
+    for (const [field, value] of Object.entries(state[kind]))
+      if (value) params.set(`${kind}.${field}`, value);
   return `?${params.toString().replaceAll('%7E', '~')}`;
 }
 
@@ -100,20 +125,38 @@ function changed(next) {
 export function go(changes, {replace = false, notes = {}} = {}) {
   const next = {...state, ...changes};
   const url = stateUrl(next);
-  if (replace || url === stateUrl(state)) history.replaceState({...history.state, ...notes}, '', url);
-  else history.pushState({depth: (history.state?.depth ?? 0) + 1, ...notes}, '', url);
+  if (replace || url === stateUrl(state))
+    history.replaceState({...history.state, ...notes}, '', url);
+  else
+    history.pushState(
+      {...(searchKey(next) === searchKey(state) ? history.state : {}), ...notes},
+      '',
+      url,
+    );
   changed(next);
 }
 window.addEventListener('popstate', () => changed(parseState(location.search)));
 
 /// What of the state decides which points are found.
-export const searchKey = (s) => stateUrl({...s, id: '', title: '', credit: '', size: '', panel: false});
+export const searchKey = (s) =>
+  stateUrl({...s, id: '', title: '', credit: '', size: '', panel: false});
 export const hasQuery = (s) => Boolean(s.text.trim() || s.examples.length || s.picture);
-export const numFilters = (s) => ['is', 'has'].reduce((n, kind) => n + Object.keys(s[kind]).length, 0) +
+export const numFilters = (s) =>
+  ['is', 'has'].reduce((n, kind) => n + Object.keys(s[kind]).length, 0) +
   new Set([...Object.keys(s.from), ...Object.keys(s.to)]).size;
 
 /// A fresh search in the same collection; what concerns the display stays.
 export const cleared = (s) => ({
-  text: '', textWeight: 1, examples: [], picture: null, is: {}, has: {}, from: {}, to: {}, sort: '', view: '', id: '',
+  text: '',
+  textWeight: 1,
+  examples: [],
+  picture: null,
+  is: {},
+  has: {},
+  from: {},
+  to: {},
+  sort: '',
+  view: '',
+  id: '',
   collection: s.collection,
 });

@@ -19,9 +19,12 @@ namespace sightline::settings::internal {
 template <typename T>
 using Field = T& (*)(Settings&);
 
-/// The type of a setting is the type of its field. Paths take "~/"; numbers in bytes take "64 MiB".
-using AnyField = std::variant<Field<std::string>, Field<std::uint64_t>, Field<bool>,
-                              Field<std::filesystem::path>, Field<std::chrono::milliseconds>>;
+/// The type of a setting is the type of its field. Paths take "~/"; numbers in bytes take "64 MiB";
+/// a list is an array in the file and a text with commas elsewhere.
+using AnyField =
+    std::variant<Field<std::string>, Field<std::uint64_t>, Field<bool>,
+                 Field<std::filesystem::path>, Field<std::chrono::milliseconds>,
+                 Field<std::vector<std::string>>, Field<std::vector<std::filesystem::path>>>;
 
 struct SettingRow {
   std::string_view key;  ///< Ends in the unit where there is one.
@@ -38,6 +41,8 @@ std::span<const SettingRow> setting_table();
 std::string environment_name(const SettingRow& row);
 /// "1..100", "white | drop", or empty.
 std::string rule_of(const SettingRow& row);
+/// Whether the value is a secret, which no report shows.
+bool is_secret(const SettingRow& row);
 /// The row's value in `settings`.
 Json value_of(const SettingRow& row, const Settings& settings);
 

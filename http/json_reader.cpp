@@ -1,0 +1,92 @@
+#include "http/json_reader.h"
+
+#include <simdjson.h>
+
+#include "http/errors.h"
+
+namespace sightline::http {
+namespace {
+
+static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
+
+/// Memory for larger texts is not kept between requests.
+constexpr std::size_t kKeptParserBytes = std::size_t{1} << 20;
+
+/// What simdjson has checked, as a core value. False: something only the slower reader can say.
+bool convert(simdjson::dom::element element, Json& out) {
+  using Type = simdjson::dom::element_type;
+  switch (element.type()) {
+    case Type::ARRAY: {
+      out = Json::array();
+      auto& list = out.get_ref<Json::array_t&>();
+      const simdjson::dom::array array = element.get_array().value_unsafe();
+      list.reserve(array.size());
+      for (const auto child : array) {
+        if (!convert(child, list.emplace_back())) return false;
+      }
+      return true;
+    }
+    case Type::OBJECT: {
+      out = Json::object();
+      auto& object = out.get_ref<Json::object_t&>();
+      const simdjson::dom::object fields = element.get_object().value_unsafe();
+      for (const auto field : fields) {
+        if (!convert(field.value, object[std::string(field.key)])) return false;
+      }
+      return true;
+    }
+    case Type::INT64:
+      // nlohmann's own parser makes every number without a sign an unsigned one.
+      if (const std::int64_t number = element.get_int64().value_unsafe(); number >= 0) {
+        out = static_cast<std::uint64_t>(number);
+      } else {
+        out = number;
+      }
+      return true;
+    case Type::UINT64:
+      out = element.get_uint64().value_unsafe();
+      return true;
+    case Type::DOUBLE:
+      out = element.get_double().value_unsafe();
+      return true;
+    case Type::STRING:
+      out = std::string(element.get_string().value_unsafe());
+      return true;
+    case Type::BOOL:
+      out = element.get_bool().value_unsafe();
+      return true;
+    case Type::NULL_VALUE:
+      out = nullptr;
+      return true;
+  }
+  return false;
+}
+
+bool read_quickly(const std::string& text, simdjson::dom::parser& parser, Json& out) {
+  if (parser.capacity() < text.size() || parser.max_depth() != kMaxJsonDepth) {
+    if (parser.allocate(std::max<std::size_t>(text.size(), 4096), kMaxJsonDepth)) return false;
+  }
+  const bool is_padded = text.capacity() - text.size() >= simdjson::SIMDJSON_PADDING;
+  simdjson::dom::element root;
+  if (parser.parse(text.data(), text.size(), !is_padded).get(root)) return false;
+  return convert(root, out);
+}
+
+}  // namespace
+
+Result<Json> read_json(const std::string& text) {
+  Json out;
+  if (text.size() <= kKeptParserBytes) {
+    thread_local simdjson::dom::parser parser;
+    if (read_quickly(text, parser, out)) return out;
+  } else {
+    simdjson::dom::parser parser;
+    if (read_quickly(text, parser, out)) return out;
+  }
+  // The slower reader knows where a text went wrong, and takes integers of any length.
+  auto read = parse_json(text, "body", kMaxJsonDepth);
+  if (read) return read;
+  return format_error(read.error().message);
+}
+
+}  // namespace sightline::http
