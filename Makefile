@@ -6,7 +6,7 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemAvailable/ {n = int($$2 / 2097152);
           print n < 1 ? 1 : n < cores ? n : cores}' /proc/meminfo)
 SOURCES = git ls-files '*.h' '*.cpp'
 
-.PHONY: help demo serve test build install format format-check lint sanitize tsan bench clean
+.PHONY: help demo serve test build install format format-check lint sanitize tsan fuzz bench clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -71,6 +71,16 @@ tsan:  ## Build and run the tests with ThreadSanitizer.
 	cmake --preset tsan
 	cmake --build --preset tsan --parallel $(JOBS)
 	scripts/run-tests tsan $(JOBS)
+
+# Seconds that each fuzzer runs.
+FUZZ_SECONDS ?= 30
+
+fuzz:  ## Build the fuzzers with Clang and run each for FUZZ_SECONDS.
+	scripts/setup --tests --fuzz
+	cmake --preset fuzz
+	cmake --build --preset fuzz --parallel $(JOBS)
+	@for program in build/fuzz/fuzz/*_fuzz; do echo "== $$program"; \
+	  $$program -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; done
 
 bench:  ## Build and run all benchmarks, one after the other.
 	scripts/setup --bench

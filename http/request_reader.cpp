@@ -123,6 +123,7 @@ std::size_t RequestReader::read(std::string_view bytes) {
   std::size_t used = 0;
   if (state_ == State::kHead && !parser_->got_some()) {
     while (bytes.substr(used).starts_with("\r\n")) used += 2;
+    if (bytes.substr(used) == "\r") return used;  // half of one
   }
   beast::error_code error;
   while (used < bytes.size() && !error) {

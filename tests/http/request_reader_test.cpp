@@ -51,6 +51,15 @@ TEST(RequestReader, ReadsPipelinedRequestsInPiecesOfAnySize) {
   }
 }
 
+TEST(RequestReader, PassesOverEmptyLinesBeforeARequest) {
+  for (const std::size_t step : {1UL, 2UL, 3UL, 100UL}) {
+    RequestReader reader;
+    read_all(reader, "\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n", step);
+    EXPECT_EQ(reader.state(), State::kDone) << step;
+    EXPECT_EQ(reader.head().target, "/a");
+  }
+}
+
 TEST(RequestReader, ReadsChunks) {
   for (const std::size_t step : {1UL, 4UL, 1000UL}) {
     RequestReader reader;
