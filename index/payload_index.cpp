@@ -325,6 +325,11 @@ std::optional<FieldType> PayloadIndexView::type_of(std::string_view field) const
   return found == nullptr ? std::nullopt : std::optional(found->type);
 }
 
+std::uint64_t PayloadIndexView::count_members(std::string_view field) const {
+  const Field* found = find(field);
+  return found == nullptr ? 0 : found->index->count_members(found->log_length);
+}
+
 struct PayloadIndex::Writer {
   FieldPath path;
   FieldType type;

@@ -67,6 +67,8 @@ class PayloadIndexView {
   std::uint64_t estimate(const Filter& filter, std::uint64_t live_count) const;
   /// Type of the field's index, if it has one.
   std::optional<FieldType> type_of(std::string_view field) const;
+  /// Slots that have a value there, of any type; 0 without an index.
+  std::uint64_t count_members(std::string_view field) const;
 
  private:
   friend class PayloadIndex;

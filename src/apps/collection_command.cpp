@@ -14,7 +14,8 @@ namespace {
 OrderedJson to_json(const pipeline::CollectionInfo& info) {
   OrderedJson vectors = OrderedJson::object();
   for (const auto& [name, config] : info.config.vectors) {
-    vectors[name] = {{"dim", config.dim},
+    vectors[name] = {{"kind", pipeline::vector_kind_name(config.kind)},
+                     {"dim", config.dim},
                      {"metric", pipeline::metric_name(config.metric)},
                      {"index", config.index},
                      {"target_recall", config.target_recall},
@@ -105,7 +106,14 @@ void add_fact(std::string& out, const std::string& key, const std::string& value
 
 void add_vector_facts(std::string& out, const std::string& name,
                       const pipeline::VectorConfig& config) {
-  add_fact(out, name.empty() ? "vector" : "vector " + name,
+  const std::string title = name.empty() ? "vector" : "vector " + name;
+  if (config.kind == pipeline::VectorKind::kSparse) return add_fact(out, title, "sparse, dot");
+  if (config.kind == pipeline::VectorKind::kMulti) {
+    return add_fact(out, title,
+                    "rows of " + std::to_string(config.dim) + " floats, " +
+                        std::string(metric_name(config.metric)) + ", compared by MaxSim");
+  }
+  add_fact(out, title,
            std::to_string(config.dim) + " floats, " + std::string(metric_name(config.metric)) +
                ", index " + config.index + " with target recall " +
                format_fixed(config.target_recall, 2));

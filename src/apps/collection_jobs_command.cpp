@@ -62,6 +62,7 @@ Result<int> run_optimize(CommandContext& context, const OptimizeFlags& flags) {
   if (flags.index.spec || flags.index.target_recall) {
     SIGHTLINE_TRY(const pipeline::CollectionInfo info, store->info());
     for (const auto& [vector, config] : info.config.vectors) {
+      if (config.kind != pipeline::VectorKind::kDense) continue;
       SIGHTLINE_TRY_DO(store->set_index(vector, flags.index.spec.value_or(config.index),
                                         flags.index.target_recall.value_or(config.target_recall)));
     }

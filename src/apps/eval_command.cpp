@@ -36,6 +36,11 @@ Result<std::pair<std::string, pipeline::VectorConfig>> vector_of(
     const pipeline::CollectionInfo& info, const std::string& name) {
   const auto& vectors = info.config.vectors;
   const auto found = name.empty() && vectors.size() == 1 ? vectors.begin() : vectors.find(name);
+  if (found != vectors.end() && found->second.kind != pipeline::VectorKind::kDense) {
+    return invalid_argument("vector \"" + found->first + "\" of collection \"" + info.name +
+                            "\" is " + std::string(pipeline::vector_kind_name(found->second.kind)) +
+                            ", which has no index to measure");
+  }
   if (found != vectors.end()) return std::pair(found->first, found->second);
   return invalid_argument("collection \"" + info.name + "\" has no vector \"" + name +
                           "\"; name one with --using");

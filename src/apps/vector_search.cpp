@@ -44,6 +44,10 @@ Result<std::string> check_vector(const pipeline::CollectionInfo& info, const Vec
     return invalid_argument("collection \"" + info.name + "\" has no vector \"" +
                             search.vector_name + "\"; --using must be one of " + names);
   }
+  if (vector->second.kind == pipeline::VectorKind::kSparse) {
+    return invalid_argument("vector \"" + vector->first + "\" of collection \"" + info.name +
+                            "\" is sparse; the queries are dense");
+  }
   if (vector->second.dim != dim) {
     return invalid_argument(search.file + ": has vectors of " + std::to_string(dim) +
                             " dimensions; those of collection \"" + info.name + "\" have " +

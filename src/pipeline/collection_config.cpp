@@ -67,8 +67,12 @@ Json config_to_json(const CollectionConfig& config) {
                        {"name", vector.model.name},
                        {"path_hint", vector.model.path_hint},
                        {"precision", vector.model.precision}}}};
+    if (vector.kind != VectorKind::kDense) vectors[name]["kind"] = vector_kind_name(vector.kind);
+    if (!vector.parameters.empty()) vectors[name]["parameters"] = vector.parameters;
   }
-  return {{"vectors", std::move(vectors)}};
+  Json json = {{"vectors", std::move(vectors)}};
+  if (!config.parameters.empty()) json["parameters"] = config.parameters;
+  return json;
 }
 
 Result<CollectionConfig> config_from_json(const Json& json) {
@@ -81,6 +85,10 @@ Result<CollectionConfig> config_from_json(const Json& json) {
       // Collections of before there were sealed shards have neither.
       vector.index = entry.value("index", vector.index);
       vector.target_recall = entry.value("target_recall", vector.target_recall);
+      if (const auto kind = entry.find("kind"); kind != entry.end()) {
+        SIGHTLINE_TRY(vector.kind, parse_vector_kind(kind->get<std::string>()));
+      }
+      vector.parameters = entry.value("parameters", vector.parameters);
       const Json& model = entry.at("model");
       vector.model.checksum = model.at("checksum").get<std::string>();
       vector.model.alpha = model.at("alpha").get<std::string>();
@@ -89,6 +97,7 @@ Result<CollectionConfig> config_from_json(const Json& json) {
       vector.model.precision = model.at("precision").get<std::string>();
       config.vectors.emplace(name, std::move(vector));
     }
+    config.parameters = json.value("parameters", config.parameters);
   } catch (const Json::exception& e) {
     return corruption(std::string("the collection's configuration is damaged: ") + e.what());
   }
@@ -110,15 +119,32 @@ Result<void> validate_index(const std::string& name, const VectorConfig& vector)
                           std::to_string(vector.target_recall) + "; it must be 0.5..1");
 }
 
+/// What a vector of the kind may have.
+Result<void> validate_kind(const std::string& name, const VectorConfig& vector) {
+  const std::string shown = shown_vector_name(name);
+  if (vector.kind == VectorKind::kSparse) {
+    if (vector.dim != 0) return invalid_argument(shown + " is sparse, which has no dim");
+    if (vector.metric != Metric::kDot)
+      return invalid_argument(shown + " is sparse, which is compared by dot");
+  } else if (vector.dim < 1 || vector.dim > kMaxDim) {
+    return invalid_argument("dim of " + shown + " is " + std::to_string(vector.dim) +
+                            "; it must be 1.." + std::to_string(kMaxDim));
+  }
+  if (vector.kind == VectorKind::kDense) return validate_index(name, vector);
+  if (vector.index == "auto") return {};
+  return invalid_argument(shown + " is " + std::string(vector_kind_name(vector.kind)) +
+                          ", which has no index");
+}
+
 }  // namespace
 
 Result<void> validate_config(const CollectionConfig& config) {
-  if (config.vectors.empty()) return invalid_argument("a collection needs at least one vector");
+  if (!config.parameters.is_object())
+    return invalid_argument("the parameters of a collection must be a JSON object");
   for (const auto& [name, vector] : config.vectors) {
-    if (vector.dim < 1 || vector.dim > kMaxDim) {
-      return invalid_argument("dim of " + shown_vector_name(name) + " is " +
-                              std::to_string(vector.dim) + "; it must be 1.." +
-                              std::to_string(kMaxDim));
+    if (!vector.parameters.is_object()) {
+      return invalid_argument("the parameters of " + shown_vector_name(name) +
+                              " must be a JSON object");
     }
     if (name.size() > kMaxVectorNameBytes) {
       return invalid_argument("a vector name has " + std::to_string(name.size()) +
@@ -126,7 +152,7 @@ Result<void> validate_config(const CollectionConfig& config) {
     }
     if (name.find('\0') != std::string::npos || !is_utf8(name))
       return invalid_argument("a vector name must be UTF-8 without zero bytes");
-    SIGHTLINE_TRY_DO(validate_index(name, vector));
+    SIGHTLINE_TRY_DO(validate_kind(name, vector));
   }
   return {};
 }

@@ -18,10 +18,6 @@ constexpr std::array<std::pair<VectorKind, std::string_view>, 3> kVectorKinds{{
     {VectorKind::kMulti, "multi"},
 }};
 
-Status not_there(std::string_view what) {
-  return {StatusCode::kUnimplemented, std::string(what) + " is not part of this store"};
-}
-
 }  // namespace
 
 std::string_view vector_kind_name(VectorKind kind) {
@@ -41,25 +37,6 @@ Result<std::shared_ptr<const CollectionConfig>> CollectionStore::config() const 
   SIGHTLINE_TRY(CollectionInfo all, info());
   return std::shared_ptr<const CollectionConfig>(
       std::make_shared<CollectionConfig>(std::move(all.config)));
-}
-Result<std::vector<StoredPoint>> CollectionStore::sample(std::size_t, GetOptions,
-                                                         std::shared_ptr<const Filter>,
-                                                         Deadline) const {
-  return not_there("a random choice");
-}
-Result<SearchAnswer> CollectionStore::search_by(const ScoredSearch&, Deadline) const {
-  return not_there("search by a score of one's own");
-}
-Result<std::vector<OrderedPoint>> CollectionStore::scroll_ordered(const OrderedScroll&,
-                                                                  Deadline) const {
-  return not_there("order by a field");
-}
-Result<std::vector<FacetHit>> CollectionStore::facet(const FacetRequest&, Deadline) const {
-  return not_there("facet");
-}
-Result<void> CollectionStore::update_parameters(
-    const std::function<Result<void>(CollectionConfig& config)>&) {
-  return not_there("changing parameters");
 }
 
 std::string_view metric_name(Metric metric) {

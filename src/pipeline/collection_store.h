@@ -22,6 +22,7 @@
 #include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
+#include "core/vector_view.h"
 
 namespace sightline::pipeline {
 
@@ -38,11 +39,7 @@ struct ModelIdentity {
   std::string precision;  ///< "fp32", "bf16", "fp16"; recorded, not compared.
 };
 
-enum class VectorKind {
-  kDense,
-  kSparse,  ///< Values at some of 2^32 indices. Compared by dot over the indices that both have.
-  kMulti,   ///< Rows of `dim` floats. MaxSim: for each row of the query its best row, summed.
-};
+using sightline::VectorKind;
 std::string_view vector_kind_name(VectorKind kind);  ///< "dense", "sparse", "multi"
 Result<VectorKind> parse_vector_kind(std::string_view text);
 
@@ -81,7 +78,7 @@ struct ShardInfo {
 struct PayloadIndexInfo {
   FieldType type = FieldType::kKeyword;
   Json parameters;               ///< As create_payload_index() got them; null: none.
-  std::uint64_t num_points = 0;  ///< Points that have a value the type can hold.
+  std::uint64_t num_points = 0;  ///< Points that have a value there, of any type.
 };
 
 struct CollectionInfo {
@@ -110,13 +107,7 @@ struct SourceRecord {
   std::string skip_message;   ///< The full sentence.
 };
 
-/// A vector of any kind. Borrows.
-struct VectorView {
-  VectorKind kind = VectorKind::kDense;
-  std::span<const float> values;
-  std::span<const std::uint32_t> indices;  ///< kSparse: ascending, one for each value.
-  std::size_t num_rows = 1;                ///< kMulti: rows, end to end in `values`.
-};
+using sightline::VectorView;
 
 /// Vectors by name; kCosine rows are normalised by the store.
 struct NamedVector {
@@ -322,8 +313,8 @@ struct GetOptions {
 /// kDatetime: microseconds since 1970.
 using OrderValue = std::variant<std::int64_t, double>;
 
-/// Points in order of a payload field's values, ties by id; a point that has several values comes
-/// once for each, one that has none not at all.
+/// Points in order of a payload field's values, ties by id (in the same
+/// direction); a point that has several values comes once for each, one that has none not at all.
 struct OrderedScroll {
   std::string key;  ///< A field with a payload index of kInteger, kFloat or kDatetime.
   bool descending = false;
@@ -375,7 +366,7 @@ class CollectionStore {
 
   /// The best of all points that have the vector, each scored once. Reads every vector that the
   /// filter allows. The plan says "exact". errors  kInvalidArgument: unknown name, no score.
-  virtual Result<SearchAnswer> search_by(const ScoredSearch& request, Deadline deadline) const;
+  virtual Result<SearchAnswer> search_by(const ScoredSearch& request, Deadline deadline) const = 0;
 
   /// In the order of `ids`; nullopt where there is no such point.
   virtual Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,
@@ -389,13 +380,14 @@ class CollectionStore {
   /// random order; all of them if there are fewer.
   virtual Result<std::vector<StoredPoint>> sample(std::size_t limit, GetOptions options,
                                                   std::shared_ptr<const Filter> filter,
-                                                  Deadline deadline) const;
+                                                  Deadline deadline) const = 0;
   /// errors  kInvalidArgument: no such index.
   virtual Result<std::vector<OrderedPoint>> scroll_ordered(const OrderedScroll& request,
-                                                           Deadline deadline) const;
+                                                           Deadline deadline) const = 0;
   virtual Result<std::uint64_t> count(std::shared_ptr<const Filter> filter = nullptr) const = 0;
   /// Most frequent first, ties by value. errors  kInvalidArgument: no such index.
-  virtual Result<std::vector<FacetHit>> facet(const FacetRequest& request, Deadline deadline) const;
+  virtual Result<std::vector<FacetHit>> facet(const FacetRequest& request,
+                                              Deadline deadline) const = 0;
 
   /// Indexes a payload field; of existing points too, before it returns. Replaces an index of
   /// another type. `parameters` are kept and given back (PayloadIndexInfo); with the same type they
@@ -414,7 +406,7 @@ class CollectionStore {
   /// configuration; one edit at a time. errors  those of `edit`, then nothing is changed;
   /// kInvalidArgument: it has changed anything else; kFailedPrecondition: opened for reading.
   virtual Result<void> update_parameters(
-      const std::function<Result<void>(CollectionConfig& config)>& edit);
+      const std::function<Result<void>(CollectionConfig& config)>& edit) = 0;
   /// Seals, merges and compacts until the shards are as their configuration asks; searches and
   /// writes go on meanwhile. Background building does the same bit by bit.
   /// errors  kFailedPrecondition: opened for reading; kCancelled: what was built until then stays.

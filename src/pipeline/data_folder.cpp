@@ -91,7 +91,8 @@ class LocalDataFolder final : public DataFolder {
   Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     const MutexLock lock(mutex_);
-    SIGHTLINE_TRY(auto store, find_or_open(name));
+    SIGHTLINE_TRY(const std::string collection, resolve(name));
+    SIGHTLINE_TRY(auto store, find_or_open(collection));
     return std::shared_ptr<CollectionStore>(std::move(store));
   }
 
@@ -106,6 +107,47 @@ class LocalDataFolder final : public DataFolder {
     open_.erase(std::string(name));
     SIGHTLINE_TRY_DO(finish_removal(name));
     return true;
+  }
+
+  Result<void> change_aliases(std::span<const AliasAction> actions) override {
+    if (access_ != Access::kWrite)
+      return failed_precondition("cannot change aliases: " + path_.string() +
+                                 " was opened for reading");
+    const MutexLock lock(mutex_);
+    SIGHTLINE_TRY(auto aliases, catalog_->aliases());
+    for (const AliasAction& action : actions) {
+      if (const auto* create = std::get_if<CreateAlias>(&action)) {
+        SIGHTLINE_TRY_DO(must_exist(create->collection));
+        SIGHTLINE_TRY_DO(must_be_free(create->alias));
+        aliases[create->alias] = create->collection;
+      } else if (const auto* remove = std::get_if<DeleteAlias>(&action)) {
+        aliases.erase(remove->alias);
+      } else {
+        const auto& rename = std::get<RenameAlias>(action);
+        SIGHTLINE_TRY_DO(must_be_free(rename.to));
+        auto moved = aliases.extract(rename.from);
+        if (!moved) return not_found("there is no alias \"" + rename.from + "\"");
+        aliases[rename.to] = std::move(moved.mapped());
+      }
+    }
+    return catalog_->put_aliases(aliases);
+  }
+
+  Result<std::vector<CollectionAlias>> list_aliases() const override {
+    const MutexLock lock(mutex_);
+    SIGHTLINE_TRY_DO(catalog_->catch_up());
+    SIGHTLINE_TRY(const auto aliases, catalog_->aliases());
+    std::vector<CollectionAlias> list;
+    for (const auto& [alias, collection] : aliases) list.push_back({alias, collection});
+    return list;
+  }
+
+  Result<std::string> resolve_collection(std::string_view name) const override {
+    SIGHTLINE_TRY_DO(validate_collection_name(name));
+    const MutexLock lock(mutex_);
+    SIGHTLINE_TRY(std::string collection, resolve(name));
+    SIGHTLINE_TRY_DO(must_exist(collection));
+    return collection;
   }
 
   Result<Json> snapshot_collection(std::string_view name, const std::filesystem::path& tar,
@@ -188,9 +230,36 @@ class LocalDataFolder final : public DataFolder {
 
   Result<void> must_be_new(std::string_view name) REQUIRES(mutex_) {
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
-    if (!exists && !restoring_.contains(name)) return {};
+    if (!exists && !restoring_.contains(name)) {
+      SIGHTLINE_TRY(const auto aliases, catalog_->aliases());
+      const auto alias = aliases.find(std::string(name));
+      if (alias == aliases.end()) return {};
+      return invalid_argument("a collection cannot be named \"" + std::string(name) +
+                              "\": that is an alias of \"" + alias->second + "\"");
+    }
     return Status{StatusCode::kAlreadyExists,
                   "collection \"" + std::string(name) + "\" exists already"};
+  }
+
+  /// For an alias.
+  Result<void> must_be_free(std::string_view name) REQUIRES(mutex_) {
+    if (const auto valid = validate_collection_name(name); !valid)
+      return valid.error().with_context("alias");
+    SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
+    if (!exists && !restoring_.contains(name)) return {};
+    return invalid_argument("an alias cannot be named \"" + std::string(name) +
+                            "\": there is a collection of that name");
+  }
+
+  /// The name of the collection that `name` stands for, or `name`.
+  Result<std::string> resolve(std::string_view name) const REQUIRES(mutex_) {
+    SIGHTLINE_TRY(bool exists, catalog_->contains(name));
+    if (exists) return std::string(name);
+    SIGHTLINE_TRY_DO(catalog_->catch_up());
+    SIGHTLINE_TRY(exists, catalog_->contains(name));
+    SIGHTLINE_TRY(const auto aliases, catalog_->aliases());
+    const auto alias = aliases.find(std::string(name));
+    return exists || alias == aliases.end() ? std::string(name) : alias->second;
   }
 
   /// Of a collection that could not be made.
@@ -239,7 +308,7 @@ class LocalDataFolder final : public DataFolder {
     return open_store(name);
   }
 
-  Result<void> must_exist(std::string_view name) REQUIRES(mutex_) {
+  Result<void> must_exist(std::string_view name) const REQUIRES(mutex_) {
     SIGHTLINE_TRY_DO(catalog_->catch_up());
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (exists) return {};
@@ -324,16 +393,6 @@ class LocalDataFolder final : public DataFolder {
 };
 
 }  // namespace
-
-Result<void> DataFolder::change_aliases(std::span<const AliasAction>) {
-  return Status{StatusCode::kUnimplemented, "aliases"};
-}
-Result<std::vector<CollectionAlias>> DataFolder::list_aliases() const {
-  return std::vector<CollectionAlias>();
-}
-Result<std::string> DataFolder::resolve_collection(std::string_view name) const {
-  return std::string(name);
-}
 
 Result<void> validate_collection_name(std::string_view name) {
   const auto rule = [&](const std::string& what) {

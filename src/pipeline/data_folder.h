@@ -119,10 +119,10 @@ class DataFolder {
   /// Applies all `actions` in order, or none; they are durable. errors  kNotFound: a collection, or
   /// the alias to rename, does not exist; kInvalidArgument: a collection has the name of the alias,
   /// or it is no name (validate_collection_name()); kFailedPrecondition (kRead).
-  virtual Result<void> change_aliases(std::span<const AliasAction> actions);
-  virtual Result<std::vector<CollectionAlias>> list_aliases() const;  ///< Sorted by alias.
+  virtual Result<void> change_aliases(std::span<const AliasAction> actions) = 0;
+  virtual Result<std::vector<CollectionAlias>> list_aliases() const = 0;  ///< Sorted by alias.
   /// The collection that `name` is or stands for. kNotFound as open_collection() says.
-  virtual Result<std::string> resolve_collection(std::string_view name) const;
+  virtual Result<std::string> resolve_collection(std::string_view name) const = 0;
 
   // Over collection_archive.h (write_archive(), extract_archive()); `progress` may be empty.
 

@@ -78,6 +78,8 @@ LocalIndex::LocalIndex(std::string collection_name, std::filesystem::path folder
     Rows& rows = names_[name];
     rows.dim = vector.dim;
     rows.distance = distance_of(vector.metric);
+    rows.kind = vector.kind;
+    if (rows.kind != VectorKind::kDense) continue;
     rows.shards.growing = std::make_shared<index::GrowingShard>(rows.dim, rows.distance);
     list_all(rows.shards);
   }
@@ -103,6 +105,7 @@ Result<LocalIndex::Loaded> LocalIndex::load(const storage::CollectionDb& db,
   for (auto& [name, rows] : names_) {
     Contents::Name& wanted = contents.names[name];
     rows.slots.assign(std::move(wanted.slots));
+    if (rows.kind != VectorKind::kDense) continue;
     rows.shards.sealed = std::move(opened[name]);
     list_all(rows.shards);
     compare(rows, wanted.rows, at.counters().commit);
@@ -130,7 +133,8 @@ Result<bool> LocalIndex::open_shards(const Json& list, bool do_without, OpenShar
       const auto rows = names_.find(name);
       for (const Json& entry : entries) {
         const auto folder = entry.at("folder").get<std::string>();
-        if (rows == names_.end() || !is_shard_folder(folder)) {
+        if (rows == names_.end() || rows->second.kind != VectorKind::kDense ||
+            !is_shard_folder(folder)) {
           problems.push_back("the list of shards names \"" + folder + "\" of vector \"" + name +
                              "\"");
           continue;
@@ -370,6 +374,7 @@ void LocalIndex::apply(std::span<const storage::RowEffect> effects) {
 void LocalIndex::put_row(Rows& rows, index::Slot slot, index::Version version,
                          std::span<const float> values) {
   if (!rows.slots.add(slot)) end_row(rows, slot, version);
+  if (rows.kind != VectorKind::kDense) return;
   rows.shards.growing->put(slot, version, values);
   roll(rows);
 }
@@ -403,7 +408,9 @@ void LocalIndex::roll(Rows& rows) {
 
 void LocalIndex::publish_table() {
   auto table = std::make_shared<ShardTable>();
-  for (const auto& [name, rows] : names_) table->emplace(name, rows.shards);
+  for (const auto& [name, rows] : names_) {
+    if (rows.kind == VectorKind::kDense) table->emplace(name, rows.shards);
+  }
   table_ = std::move(table);
 }
 

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -67,6 +68,7 @@ class LocalStore final : public CollectionStore {
   Result<SearchAnswer> search(const SearchRequest& request, Deadline deadline) const override;
   Result<std::vector<SearchAnswer>> search_batch(std::span<const SearchRequest> requests,
                                                  Deadline deadline) const override;
+  Result<SearchAnswer> search_by(const ScoredSearch& request, Deadline deadline) const override;
   Result<std::vector<std::optional<StoredPoint>>> get(std::span<const PointId> ids,
                                                       GetOptions options) const override;
   Result<std::vector<StoredPoint>> scroll(std::optional<PointId> from, std::size_t limit,
@@ -75,12 +77,18 @@ class LocalStore final : public CollectionStore {
   Result<std::vector<StoredPoint>> sample(std::size_t limit, GetOptions options,
                                           std::shared_ptr<const Filter> filter,
                                           Deadline deadline) const override;
+  Result<std::vector<OrderedPoint>> scroll_ordered(const OrderedScroll& request,
+                                                   Deadline deadline) const override;
   Result<std::uint64_t> count(std::shared_ptr<const Filter> filter) const override;
+  Result<std::vector<FacetHit>> facet(const FacetRequest& request,
+                                      Deadline deadline) const override;
   Result<void> create_payload_index(std::string_view field, FieldType type,
                                     const Json& parameters) override;
   Result<bool> drop_payload_index(std::string_view field) override;
   Result<void> set_index(std::string_view vector_name, std::string_view spec,
                          double target_recall) override;
+  Result<void> update_parameters(
+      const std::function<Result<void>(CollectionConfig& config)>& edit) override;
   Result<OptimizeSummary> optimize(const OptimizeOptions& options, Deadline deadline) override;
   Result<std::string> thumbnail(const PointId& id) const override;
   Result<std::optional<SourceRecord>> find_source(std::string_view uri) const override;
@@ -123,6 +131,7 @@ class LocalStore final : public CollectionStore {
     LocalStore& store_;
   };
   struct Allowed;
+  struct HitRange;
   /// Plans the next step for a vector name.
   using Planner =
       std::function<std::optional<BuildPlan>(const std::string& name, const ShardsState& state)>;
@@ -155,23 +164,43 @@ class LocalStore final : public CollectionStore {
   std::string shown_name() const { return "collection \"" + setup_.name + "\""; }
 
   // local_store_read.cpp
+  Result<Bitmap> matching_points(const StoreView& at, const Filter& filter,
+                                 const Deadline& deadline) const;
+  /// nullopt: all.
+  Result<std::optional<Bitmap>> wanted_points(const StoreView& at, const Filter* filter,
+                                              const Deadline& deadline) const;
   Result<StoredPoint> read_point(const StoreView& at, const PointId& id, storage::Slot slot,
                                  const GetOptions& options) const;
-  Result<void> check_request(const StoreView& at, const SearchRequest& request) const;
-  Result<Allowed> allowed_slots(const StoreView& at, const SearchRequest& request,
-                                const Deadline& deadline) const;
-  Result<Bitmap> without_excluded(const StoreView& at, const SearchRequest& request,
-                                  const Allowed& allowed) const;
-  Result<SearchAnswer> search_view(const StoreView& at, const SearchRequest& request,
-                                   const Allowed& allowed, const Deadline& deadline) const;
-  Result<std::vector<ScoredPoint>> to_hits(const StoreView& at, const SearchRequest& request,
-                                           const std::vector<index::Candidate>& candidates,
-                                           const Deadline& deadline) const;
   Result<std::vector<StoredPoint>> scroll_few(const StoreView& at, const Bitmap& slots,
                                               const std::optional<PointId>& from, std::size_t limit,
                                               const GetOptions& options) const;
-  Result<Bitmap> matching_points(const StoreView& at, const Filter& filter,
-                                 const Deadline& deadline) const;
+
+  // local_store_search.cpp
+  Result<void> check_request(const StoreView& at, std::string_view vector_name,
+                             std::size_t top_k) const;
+  Result<Allowed> allowed_slots(const StoreView& at, const std::string& vector_name,
+                                const Filter* filter, const Deadline& deadline) const;
+  Result<Bitmap> without_excluded(const StoreView& at, const std::string& vector_name,
+                                  const std::vector<PointId>& exclude,
+                                  const Allowed& allowed) const;
+  Result<SearchAnswer> search_view(const StoreView& at, const SearchRequest& request,
+                                   const Allowed& allowed, const Deadline& deadline) const;
+  Result<SearchAnswer> search_shards(const StoreView& at, const SearchRequest& request,
+                                     const std::vector<float>& vector, const Allowed& allowed,
+                                     const Deadline& deadline) const;
+  /// Scores what is allowed, one by one.
+  Result<SearchAnswer> score_all(const StoreView& at, const ScoredSearch& request,
+                                 const Allowed& allowed, const Deadline& deadline) const;
+  Result<std::vector<index::Candidate>> best_of(const StoreView& at, const ScoredSearch& request,
+                                                const std::vector<storage::Slot>& slots,
+                                                const Deadline& deadline) const;
+  Result<std::vector<ScoredPoint>> to_hits(const StoreView& at, const HitRange& range,
+                                           const std::vector<index::Candidate>& candidates,
+                                           const Deadline& deadline) const;
+
+  // local_store_values.cpp
+  Result<FieldType> indexed_type(const StoreView& at, const std::string& key,
+                                 std::span<const FieldType> types, std::string_view purpose) const;
 
   // local_store_write.cpp
   Result<void> check_op(const CollectionConfig& config, WriteOp& op) const;
@@ -201,6 +230,7 @@ class LocalStore final : public CollectionStore {
                                                           BuildEffort effort, double target_recall,
                                                           const BuildProgress& progress,
                                                           const Deadline& deadline);
+  Result<void> put_config(CollectionConfig config);
   Result<OptimizeSummary> put_in_place(const ShardBuild& build,
                                        std::shared_ptr<index::SealedShard> fresh);
   void remove_shard_folder(const std::string& name) const;
@@ -240,9 +270,5 @@ class LocalStore final : public CollectionStore {
 
   ShardKeeper keeper_;  // the last: its thread uses the rest
 };
-
-/// Dim and finiteness; kCosine rows get L2 norm 1. errors  kInvalidArgument.
-Result<void> prepare_vector(std::string_view name, const VectorConfig& config,
-                            std::vector<float>& values);
 
 }  // namespace sightline::pipeline

@@ -121,6 +121,7 @@ Result<std::optional<ShardBuild>> LocalStore::choose_build(const Planner& planne
   const Turn turn(*this);
   SIGHTLINE_TRY_DO(catch_up_index());
   for (const auto& [name, config] : config_->vectors) {
+    if (config.kind != VectorKind::kDense) continue;
     const std::uint64_t limit = setup_.memory->limit();
     const auto plan = planner(name, index_->state(name, config, limit));
     if (!plan) continue;
@@ -270,23 +271,46 @@ Result<void> LocalStore::set_index(std::string_view vector_name, std::string_vie
       return invalid_argument(shown_name() + " has no " + shown_vector_name(vector_name));
     vector->second.index = spec;
     vector->second.target_recall = target_recall;
-    SIGHTLINE_TRY_DO(validate_config(config));
-    if (auto stored = writer_->put_config(config_to_json(config)); !stored)
-      return after_failure(std::move(stored).error());
-    config_ = std::make_shared<const CollectionConfig>(std::move(config));
-    SIGHTLINE_TRY_DO(publish());
+    SIGHTLINE_TRY_DO(put_config(std::move(config)));
   }
   keeper_.note_write(0, false);
   return {};
 }
 
+/// In a Turn.
+Result<void> LocalStore::put_config(CollectionConfig config) {
+  SIGHTLINE_TRY_DO(validate_config(config));
+  if (auto stored = writer_->put_config(config_to_json(config)); !stored)
+    return after_failure(std::move(stored).error());
+  config_ = std::make_shared<const CollectionConfig>(std::move(config));
+  return publish();
+}
+
+Result<void> LocalStore::update_parameters(
+    const std::function<Result<void>(CollectionConfig& config)>& edit) {
+  SIGHTLINE_TRY(const Reading open, begin_change());
+  const Turn turn(*this);
+  SIGHTLINE_TRY_DO(catch_up_index());
+  CollectionConfig config = *config_;
+  SIGHTLINE_TRY_DO(edit(config));
+  // What is left without parameters must be as it was.
+  const auto rest = [](CollectionConfig bare) {
+    bare.parameters = Json::object();
+    for (auto& [name, vector] : bare.vectors) vector.parameters = Json::object();
+    return config_to_json(bare);
+  };
+  if (rest(config) != rest(*config_))
+    return invalid_argument("only the parameters of " + shown_name() + " can be changed");
+  return put_config(std::move(config));
+}
+
 Result<void> LocalStore::create_payload_index(std::string_view field, FieldType type,
-                                              const Json& /*parameters*/) {
+                                              const Json& parameters) {
   SIGHTLINE_TRY(const FieldPath path, FieldPath::parse(field));
   SIGHTLINE_TRY(const Reading open, begin_change());
   const Turn turn(*this);
   SIGHTLINE_TRY_DO(catch_up_index());
-  if (auto stored = writer_->put_payload_index(path.text(), type); !stored)
+  if (auto stored = writer_->put_payload_index(path.text(), type, parameters); !stored)
     return after_failure(std::move(stored).error());
   index_is_behind_ = true;
   SIGHTLINE_TRY(const storage::SnapshotPtr snapshot, db_->snapshot());

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <exception>
 #include <map>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "core/log.h"
 #include "pipeline/internal/collection_config.h"
 #include "pipeline/local_store.h"
+#include "pipeline/vector_math.h"
 
 namespace sightline::pipeline {
 namespace {
@@ -54,8 +54,10 @@ Result<void> check_payload(const std::string& whose, const Json& payload) {
 std::vector<storage::VectorValue> to_values(std::vector<NamedVector>&& vectors) {
   std::vector<storage::VectorValue> values;
   values.reserve(vectors.size());
-  for (NamedVector& vector : vectors)
-    values.push_back({std::move(vector.name), std::move(vector.values)});
+  for (NamedVector& vector : vectors) {
+    values.push_back({std::move(vector.name), std::move(vector.values), vector.kind,
+                      std::move(vector.indices), vector.num_rows});
+  }
   return values;
 }
 
@@ -79,7 +81,8 @@ using Ids = std::vector<PointId>;
 
 void append(Operations& out, UpsertPoint&& op, const Ids&) {
   out.push_back(storage::UpsertOp{op.id, to_values(std::move(op.vectors)), std::move(op.payload),
-                                  std::move(op.thumbnail), to_mode(op.mode), op.expected_version});
+                                  std::move(op.thumbnail), to_mode(op.mode), op.expected_version,
+                                  std::move(op.update_filter)});
 }
 void append(Operations& out, OverwritePayload&& op, const Ids&) {
   out.push_back(storage::OverwritePayloadOp{op.id, std::move(op.payload)});
@@ -94,7 +97,9 @@ void append(Operations& out, DeleteSource&& op, const Ids&) {
   out.push_back(storage::DeleteSourceOp{std::move(op.uri)});
 }
 void append(Operations& out, UpdateVectors&& op, const Ids&) {
-  out.push_back(storage::UpdateVectorsOp{op.id, to_values(std::move(op.vectors))});
+  if (op.must_exist) out.push_back(storage::RequirePointOp{op.id});
+  out.push_back(storage::UpdateVectorsOp{op.id, to_values(std::move(op.vectors)),
+                                         std::move(op.update_filter)});
 }
 void append(Operations& out, SetPayload&& op, const Ids& ids) {
   for (const PointId& id : ids) out.push_back(storage::SetPayloadOp{id, op.payload, op.key});
@@ -117,28 +122,6 @@ void append(Operations& out, DeleteVectors&& op, const Ids& ids) {
 
 }  // namespace
 
-Result<void> prepare_vector(std::string_view name, const VectorConfig& config,
-                            std::vector<float>& values) {
-  if (values.size() != config.dim) {
-    return invalid_argument(shown_vector_name(name) + " has " + std::to_string(values.size()) +
-                            " dimensions; the collection takes " + std::to_string(config.dim));
-  }
-  double squares = 0;
-  for (const float value : values) {
-    if (!std::isfinite(value))
-      return invalid_argument(shown_vector_name(name) + " holds a value that is not finite");
-    squares += double{value} * double{value};
-  }
-  if (config.metric != Metric::kCosine) return {};
-  if (squares == 0) {
-    return invalid_argument(shown_vector_name(name) +
-                            " is all zeros, which has no direction for metric cosine");
-  }
-  const double scale = 1.0 / std::sqrt(squares);
-  for (float& value : values) value = static_cast<float>(value * scale);
-  return {};
-}
-
 Result<void> LocalStore::check_vectors(const CollectionConfig& config, const PointId& id,
                                        std::vector<NamedVector>& vectors) const {
   std::unordered_set<std::string_view> seen;
@@ -151,7 +134,7 @@ Result<void> LocalStore::check_vectors(const CollectionConfig& config, const Poi
     }
     if (!seen.insert(vector.name).second)
       return invalid_argument(context + ": " + shown_vector_name(vector.name) + " is given twice");
-    auto prepared = prepare_vector(vector.name, known->second, vector.values);
+    auto prepared = prepare_vector(known->second, vector);
     if (!prepared) return prepared.error().with_context(context);
   }
   return {};
@@ -197,7 +180,8 @@ std::uint64_t LocalStore::memory_for(const StoreView& at, const std::vector<Writ
     if (const auto* upsert = std::get_if<UpsertPoint>(&op)) vectors = &upsert->vectors;
     if (const auto* update = std::get_if<UpdateVectors>(&op)) vectors = &update->vectors;
     if (vectors == nullptr) continue;
-    for (const NamedVector& vector : *vectors) ++num_rows[vector.name];
+    for (const NamedVector& vector : *vectors)
+      if (vector.kind == VectorKind::kDense) ++num_rows[vector.name];
   }
   std::uint64_t need = 0;
   for (const auto& [name, rows] : num_rows) {
@@ -244,7 +228,11 @@ Result<std::vector<storage::Operation>> LocalStore::resolve(std::vector<WriteOp>
   for (WriteOp& op : ops) {
     std::vector<PointId> ids;
     if (PointSelector* points = selector_of(op)) {
+      const bool must_exist = points->must_exist;
       SIGHTLINE_TRY(ids, select(*points));
+      if (must_exist) {
+        for (const PointId& id : ids) operations.push_back(storage::RequirePointOp{id});
+      }
     }
     std::visit([&](auto& known) { append(operations, std::move(known), ids); }, op);
   }

@@ -182,6 +182,11 @@ class QueryEncoding {
       if (found == vectors.end()) {
         return invalid_argument("point " + points_[i].to_string() + " has no default vector");
       }
+      if (found->kind != VectorKind::kDense) {
+        return invalid_argument("the default vector of point " + points_[i].to_string() + " is " +
+                                std::string(vector_kind_name(found->kind)) +
+                                "; a mixture is made of dense vectors");
+      }
       vectors_.push_back(std::move(found->values));
       sum_.resize(vectors_.back().size());
     }

@@ -135,6 +135,7 @@ class ExportJob {
     for (const auto& [field, index] : info.payload_indexes)
       manifest_.payload_indexes[field] = index.type;
     manifest_.num_points = info.num_points;
+    SIGHTLINE_TRY_DO(must_be_dense());
     SIGHTLINE_TRY_DO(prepare_folder(folder_));
     SIGHTLINE_TRY_DO(write_points());
     SIGHTLINE_TRY_DO(add_checksums());
@@ -154,6 +155,16 @@ class ExportJob {
     std::vector<float> missing;  ///< NaN in each place: a point without this vector.
     OutputStream file;
   };
+
+  Result<void> must_be_dense() const {
+    for (const auto& [name, config] : manifest_.config.vectors) {
+      if (config.kind == VectorKind::kDense) continue;
+      return invalid_argument("vector \"" + name + "\" is " +
+                              std::string(vector_kind_name(config.kind)) +
+                              "; an export holds dense vectors only: take a snapshot instead");
+    }
+    return {};
+  }
 
   Result<void> write_points() {
     SIGHTLINE_TRY(OutputStream points, OutputStream::create(folder_ / kExportPoints));

@@ -15,8 +15,9 @@ namespace sightline::pipeline {
 Result<void> prepare_vector(const VectorConfig& config, NamedVector& vector);
 
 /// Score of `stored` for `query`, as search() gives it: higher is better, negated distances for
-/// kEuclid and kManhattan. Both as prepare_vector() leaves them. nullopt: sparse vectors that share
-/// no index. Thread-safety: pure.
+/// kEuclid and kManhattan. MaxSim under kEuclid sums squares of distances and takes the root of the
+/// sum, as Qdrant does. Both as prepare_vector() leaves them. nullopt: sparse vectors that share no
+/// index. Thread-safety: pure.
 std::optional<float> similarity(const VectorConfig& config, const VectorView& query,
                                 const VectorView& stored);
 

@@ -1,8 +1,9 @@
-// storage/catalog.h: the `catalog` database of a data folder: which collections there are.
-// (Aliases and keys join it later.)
+// storage/catalog.h: the `catalog` database of a data folder: which collections there are, and
+// their aliases. (Keys join it later.)
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,8 +30,12 @@ class Catalog {
   /// The collection is not there, or from here on no longer, and what its folder holds is to be
   /// removed: said before a folder is made as well, so that a crash leaves no half of one. Synced.
   Result<void> mark_incomplete(std::string_view name);
-  Result<void> forget(std::string_view name);           ///< Its folder is gone. Synced.
-  Result<std::vector<std::string>> incomplete() const;  ///< Sorted.
+  /// Its folder is gone, and its aliases go with it. Synced.
+  Result<void> forget(std::string_view name);
+  Result<std::vector<std::string>> incomplete() const;         ///< Sorted.
+  Result<std::map<std::string, std::string>> aliases() const;  ///< Alias -> collection.
+  /// Replaces all aliases at once. Synced.
+  Result<void> put_aliases(const std::map<std::string, std::string>& aliases);
   Result<void> catch_up();
 
  private:

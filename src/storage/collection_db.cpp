@@ -4,36 +4,12 @@
 
 #include "core/checksum.h"
 #include "storage/internal/collection_families.h"
-#include "storage/internal/index_keys.h"
+#include "storage/internal/scan.h"
 
 namespace sightline::storage {
 namespace {
 
 constexpr std::uint64_t kRoomForNewFiles = std::uint64_t{1} << 20;
-
-const rocksdb::Snapshot* raw(const CollectionSnapshot& snapshot) {
-  return static_cast<const RocksSnapshot&>(snapshot).get();
-}
-
-/// Calls `visit(key, value)` for all keys that start with `prefix`, from `from`.
-template <typename Visit>
-Result<void> scan(const RocksDatabase& database, Family family, const CollectionSnapshot& at,
-                  std::string_view prefix, std::string_view from, bool fill_cache, Visit visit) {
-  rocksdb::ReadOptions options;
-  options.snapshot = raw(at);
-  options.fill_cache = fill_cache;
-  options.total_order_seek = true;
-  const std::unique_ptr<rocksdb::Iterator> rows(
-      database.handle()->NewIterator(options, database.family(family)));
-  for (rows->Seek(RocksDatabase::slice(from)); rows->Valid(); rows->Next()) {
-    const std::string_view key = RocksDatabase::view(rows->key());
-    if (!key.starts_with(prefix)) break;
-    SIGHTLINE_TRY(const bool go_on, visit(key, RocksDatabase::view(rows->value())));
-    if (!go_on) break;
-  }
-  if (!rows->status().ok()) return database.status_of(rows->status());
-  return {};
-}
 
 }  // namespace
 
@@ -106,8 +82,8 @@ Result<void> CollectionDb::check_format() {
                                std::to_string(kFormatVersion) + ": use a newer one");
   }
   if (format == kFormatVersion || !is_writer()) return {};
-  // Format 1 is format 2 without payload indexes; those of format 2 have an older revision and are
-  // made anew by the writer.
+  // Each is the next one without something: payload indexes, then their revisions (those of format
+  // 2 are made anew by the writer), then sparse and multi-vectors and parameters.
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status raised =
@@ -247,18 +223,6 @@ Result<std::optional<SourceRow>> CollectionDb::source(const CollectionSnapshot& 
   return std::optional<SourceRow>(std::move(source));
 }
 
-Result<std::optional<Slot>> CollectionDb::find_content(const CollectionSnapshot& at,
-                                                       std::string_view content_hash) const {
-  std::optional<Slot> found;
-  const std::string prefix = keyword_prefix(kContentHashField, content_hash);
-  SIGHTLINE_TRY_DO(scan(*database_, kPayloadIndex, at, prefix, prefix, true,
-                        [&](std::string_view key, std::string_view) -> Result<bool> {
-                          SIGHTLINE_TRY(found, decode_slot(key.substr(prefix.size())));
-                          return false;
-                        }));
-  return found;
-}
-
 Result<std::uint64_t> CollectionDb::visit_slots(
     const CollectionSnapshot& at, const std::function<void(Slot, const SlotRecord&)>& visit) const {
   std::uint64_t digest = 0;
@@ -281,6 +245,39 @@ Result<VectorRow> CollectionDb::existing_vector(const CollectionSnapshot& at, st
                     "\" of slot " + std::to_string(slot) + " is missing");
 }
 
+namespace {
+
+/// Steps to `key`, which lies behind where `rows` is. Dense slots are read in passing; a gap costs
+/// one seek. False: it is not there, or `rows` has failed.
+bool step_to(rocksdb::Iterator& rows, std::string_view key) {
+  if (rows.Valid() && RocksDatabase::view(rows.key()) < key) rows.Next();
+  if (!rows.Valid() || RocksDatabase::view(rows.key()) != key) rows.Seek(RocksDatabase::slice(key));
+  return rows.Valid() && RocksDatabase::view(rows.key()) == key;
+}
+
+}  // namespace
+
+Result<void> CollectionDb::read_vectors(
+    const CollectionSnapshot& at, std::string_view name, std::span<const Slot> slots,
+    bool keep_cached, const std::function<Result<void>(Slot, const VectorRow&)>& visit) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = raw(at);
+  options.fill_cache = keep_cached;
+  const std::unique_ptr<rocksdb::Iterator> rows(
+      database_->handle()->NewIterator(options, database_->family(kVectors)));
+  for (const Slot slot : slots) {
+    if (step_to(*rows, vector_key(name, slot))) {
+      SIGHTLINE_TRY(const VectorRow row, decode_vector(RocksDatabase::view(rows->value())));
+      SIGHTLINE_TRY_DO(visit(slot, row));
+    } else if (rows->status().ok()) {
+      SIGHTLINE_TRY_DO(existing_vector(at, name, slot));
+    } else {
+      return database_->status_of(rows->status());
+    }
+  }
+  return {};
+}
+
 Result<void> CollectionDb::visit_vectors(
     const CollectionSnapshot& at, std::string_view name, std::span<const Slot> slots,
     const std::function<void(Slot, const Result<VectorRow>&)>& visit) const {
@@ -290,15 +287,8 @@ Result<void> CollectionDb::visit_vectors(
   options.readahead_size = std::size_t{2} << 20;
   const std::unique_ptr<rocksdb::Iterator> rows(
       database_->handle()->NewIterator(options, database_->family(kVectors)));
-  const auto is_at = [&](const std::string& key) {
-    return rows->Valid() && RocksDatabase::view(rows->key()) == key;
-  };
   for (const Slot slot : slots) {
-    const std::string key = vector_key(name, slot);
-    // Dense slots are read in passing; a gap costs one seek.
-    if (rows->Valid() && RocksDatabase::view(rows->key()) < key) rows->Next();
-    if (!is_at(key)) rows->Seek(key);
-    if (is_at(key)) {
+    if (step_to(*rows, vector_key(name, slot))) {
       visit(slot, decode_vector(RocksDatabase::view(rows->value())));
     } else if (rows->status().ok() || rows->status().IsCorruption()) {
       // A damaged block stops the iterator over all tables; this row may lie in another one.
@@ -327,43 +317,6 @@ Result<void> CollectionDb::visit_sources(const CollectionSnapshot& at, std::stri
               [&](std::string_view key, std::string_view value) -> Result<bool> {
                 SIGHTLINE_TRY(const SourceRow source, decode_source(key, value));
                 return visit(source);
-              });
-}
-
-Result<std::map<std::string, FieldType>> CollectionDb::payload_indexes(
-    const CollectionSnapshot& at) const {
-  return payload_indexes(at, /*current=*/true);
-}
-
-Result<std::map<std::string, FieldType>> CollectionDb::payload_indexes(const CollectionSnapshot& at,
-                                                                       bool current) const {
-  std::map<std::string, FieldType> found;
-  SIGHTLINE_TRY_DO(scan(*database_, kMeta, at, kPayloadIndexPrefix, kPayloadIndexPrefix, true,
-                        [&](std::string_view key, std::string_view value) -> Result<bool> {
-                          const auto field = key.substr(kPayloadIndexPrefix.size());
-                          const auto definition = decode_definition(value);
-                          if (!definition) {
-                            return corruption(database_->path().string() +
-                                              ": the payload index of \"" + std::string(field) +
-                                              "\": " + definition.error().message);
-                          }
-                          if ((definition->revision == kIndexRevision) == current)
-                            found.emplace(field, definition->type);
-                          return true;
-                        }));
-  return found;
-}
-
-Result<void> CollectionDb::visit_payload_index(
-    const CollectionSnapshot& at, std::string_view field, FieldType type,
-    const std::function<void(const IndexedValue&, Slot)>& visit) const {
-  const std::string prefix = index_prefix(field, type);
-  return scan(*database_, kPayloadIndex, at, prefix, prefix, false,
-              [&](std::string_view key, std::string_view) -> Result<bool> {
-                SIGHTLINE_TRY(const IndexEntry entry,
-                              decode_index_entry(type, key.substr(prefix.size())));
-                visit(entry.value, entry.slot);
-                return true;
               });
 }
 

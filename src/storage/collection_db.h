@@ -26,6 +26,7 @@
 namespace sightline::storage {
 
 class RocksDatabase;
+struct IndexDefinition;
 
 /// Counters that change with every commit; stored in `meta`.
 struct CollectionCounters {
@@ -107,6 +108,11 @@ class CollectionDb {
   Result<void> visit_vectors(
       const CollectionSnapshot& at, std::string_view name, std::span<const Slot> slots,
       const std::function<void(Slot, const Result<VectorRow>&)>& visit) const;
+  /// Like visit_vectors(), for rows that are read again soon (`keep_cached`) or not; a damaged row,
+  /// a missing one or a failed visit ends it. The row is valid during the visit.
+  Result<void> read_vectors(const CollectionSnapshot& at, std::string_view name,
+                            std::span<const Slot> slots, bool keep_cached,
+                            const std::function<Result<void>(Slot, const VectorRow&)>& visit) const;
   /// In order of PointId, from `from` or the first.
   Result<void> visit_points(const CollectionSnapshot& at, const std::optional<PointId>& from,
                             const std::function<bool(const PointId&, Slot)>& visit) const;
@@ -117,10 +123,18 @@ class CollectionDb {
   /// Field -> type, as of `at`. Those that an older program made are left out until a writer has
   /// made them anew.
   Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at) const;
+  /// Field -> what put_payload_index() was given beside the type, if it was anything.
+  Result<std::map<std::string, Json>> payload_index_parameters(const CollectionSnapshot& at) const;
   /// Entries of one field's index (named as payload_indexes() does), in order of value, then slot.
   Result<void> visit_payload_index(
       const CollectionSnapshot& at, std::string_view field, FieldType type,
       const std::function<void(const IndexedValue&, Slot)>& visit) const;
+  /// Entries of one field's index in order of value, then slot (or the other way round), from a
+  /// value on (itself included), until `visit` returns false. Without those of OtherValue.
+  Result<void> visit_ordered(
+      const CollectionSnapshot& at, std::string_view field, FieldType type, bool descending,
+      const std::optional<IndexedValue>& from,
+      const std::function<Result<bool>(const IndexedValue&, Slot)>& visit) const;
   /// Payloads of all points, in order of slot; points without one are left out.
   Result<void> visit_payloads(const CollectionSnapshot& at,
                               const std::function<bool(Slot, const Json&)>& visit) const;
@@ -146,9 +160,7 @@ class CollectionDb {
   explicit CollectionDb(std::unique_ptr<RocksDatabase> database);
   Result<void> check_format();
   Result<void> read_meta();
-  /// Those of this revision, or all others.
-  Result<std::map<std::string, FieldType>> payload_indexes(const CollectionSnapshot& at,
-                                                           bool current) const;
+  Result<std::map<std::string, IndexDefinition>> definitions(const CollectionSnapshot& at) const;
   void set_config(Json config);
   Result<VectorRow> existing_vector(const CollectionSnapshot& at, std::string_view name,
                                     Slot slot) const;

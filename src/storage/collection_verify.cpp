@@ -6,14 +6,11 @@
 #include "storage/internal/index_keys.h"
 #include "storage/internal/log_check.h"
 #include "storage/internal/manifest.h"
+#include "storage/internal/scan.h"
 #include "storage/internal/survey.h"
 
 namespace sightline::storage {
 namespace {
-
-const rocksdb::Snapshot* raw(const CollectionSnapshot& snapshot) {
-  return static_cast<const RocksSnapshot&>(snapshot).get();
-}
 
 class Verifier {
  public:

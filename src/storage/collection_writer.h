@@ -18,11 +18,21 @@
 #include "core/result.h"
 #include "storage/collection_db.h"
 
+namespace sightline {
+struct Filter;
+}
+
 namespace sightline::storage {
 
+/// As stored: normalised already where the metric asks for it; the rest as in VectorView.
 struct VectorValue {
   std::string name;
-  std::vector<float> values;  ///< As stored: normalised already where the metric asks for it.
+  std::vector<float> values;
+  VectorKind kind = VectorKind::kDense;
+  std::vector<std::uint32_t> indices = {};
+  std::size_t num_rows = 1;
+
+  VectorView view() const { return {kind, values, indices, num_rows}; }
 };
 
 /// Inserts the point or replaces it whole, and its source with it unless the same request puts that
@@ -35,6 +45,8 @@ struct UpsertOp {
   enum class Mode { kUpsert, kInsertOnly, kUpdateOnly } mode = Mode::kUpsert;
   /// Of SlotRecord::version; another one, or no such point: no effect.
   std::optional<Version> expected_version;
+  /// A point that exists and does not satisfy it, as of just before: no effect.
+  std::shared_ptr<const Filter> update_filter = nullptr;
 };
 /// Keeps `_image` unless the new payload has one; vectors and thumbnail stay.
 struct OverwritePayloadOp {
@@ -75,14 +87,19 @@ struct ClearPayloadOp {
 struct UpdateVectorsOp {
   PointId id;
   std::vector<VectorValue> vectors;
+  std::shared_ptr<const Filter> update_filter = nullptr;  ///< As in UpsertOp.
 };
 struct DeleteVectorsOp {
   PointId id;
   std::vector<std::string> names;
 };
+/// Fails the request, kNotFound, if there is no such point.
+struct RequirePointOp {
+  PointId id;
+};
 using Operation = std::variant<UpsertOp, OverwritePayloadOp, DeletePointOp, PutSourceOp,
                                DeleteSourceOp, SetPayloadOp, DeletePayloadKeysOp, ClearPayloadOp,
-                               UpdateVectorsOp, DeleteVectorsOp>;
+                               UpdateVectorsOp, DeleteVectorsOp, RequirePointOp>;
 
 /// What the indexes have to learn from a commit, in order.
 struct RowEffect {
@@ -94,7 +111,7 @@ struct RowEffect {
   Slot slot = 0;
   Version version = 0;
   PointId id;                 ///< Who lives in the slot.
-  std::vector<float> values;  ///< Of kPut.
+  std::vector<float> values;  ///< Of kPut, if the vector is kDense.
   Json payload;               ///< Of kPayload, if the collection has payload indexes; else null.
 };
 
@@ -116,7 +133,8 @@ class CollectionWriter {
   ~CollectionWriter();
 
   /// Resolves one request into the group. A request that fails leaves the group as it was.
-  /// errors  kInvalidArgument: a source tied to a point that does not exist; kCorruption, kIoError.
+  /// errors  kInvalidArgument: a source tied to a point that does not exist; kNotFound:
+  ///         RequirePointOp; kCorruption, kIoError.
   Result<RequestOutcome> add(std::vector<Operation>& operations);
   /// Writes the group. On success hands over what the indexes have to learn. After a failure it is
   /// open whether the group is stored (whole or not at all): the writer takes nothing more, and the
@@ -124,9 +142,11 @@ class CollectionWriter {
   Result<std::vector<RowEffect>> commit(Sync sync);
   /// Defines a payload index (replacing one of another type) and fills it from all payloads, or
   /// removes one with its entries (false: there is none); a commit of its own, synced. The group
-  /// must be empty. Nothing is done for an index that is there as asked.
+  /// must be empty. Nothing is done for an index that is there as asked; other `parameters` (see
+  /// CollectionDb::payload_index_parameters()) replace the old ones.
   /// errors  kInvalidArgument: `field` is no FieldPath; kCorruption: a payload is damaged.
-  Result<void> put_payload_index(std::string_view field, FieldType type);
+  Result<void> put_payload_index(std::string_view field, FieldType type,
+                                 const Json& parameters = {});
   Result<bool> drop_payload_index(std::string_view field);
   /// Replaces the list of sealed shards (CollectionDb::shards()) or the configuration
   /// (CollectionDb::config()); a commit of its own, synced. The group must be empty.

@@ -32,6 +32,6 @@ class SharedBudget {
 
 /// Format of the bytes in a collection's database; a newer one is refused, a writer raises an older
 /// one (docs/storage_format.md, "Versions").
-inline constexpr std::uint64_t kFormatVersion = 3;
+inline constexpr std::uint64_t kFormatVersion = 4;
 
 }  // namespace sightline::storage

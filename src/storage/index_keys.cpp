@@ -9,6 +9,7 @@ namespace sightline::storage {
 std::string encode_definition(const IndexDefinition& definition) {
   std::string bytes(field_type_name(definition.type));
   if (definition.revision > 1) bytes += ' ' + std::to_string(definition.revision);
+  if (!definition.parameters.is_null()) bytes += ' ' + dump_json(definition.parameters);
   return bytes;
 }
 
@@ -22,8 +23,12 @@ Result<IndexDefinition> decode_definition(std::string_view bytes) {
   if (space == std::string_view::npos) return definition;
   const char* end = bytes.data() + bytes.size();
   const auto read = std::from_chars(bytes.data() + space + 1, end, definition.revision);
-  if (read.ec != std::errc() || read.ptr != end || definition.revision < 2)
+  if (read.ec != std::errc() || (read.ptr != end && *read.ptr != ' ') || definition.revision < 2)
     return corruption("no revision of an index: \"" + std::string(bytes) + '"');
+  if (read.ptr == end) return definition;
+  auto parameters = parse_json({read.ptr + 1, end}, "parameters of an index");
+  if (!parameters) return corruption(parameters.error().message);
+  definition.parameters = *std::move(parameters);
   return definition;
 }
 

@@ -190,26 +190,69 @@ std::string vector_key(std::string_view name, Slot slot) {
   return vector_prefix(name) + encode_slot(slot);
 }
 
-std::string encode_vector(Version version, std::span<const float> values) {
+namespace {
+
+// Last bytes of what is not a dense row, whose length is a multiple of 4.
+constexpr char kSparseTail = 's';
+constexpr char kMultiTail = 'm';
+
+template <typename T>
+void append_array(std::string& out, std::span<const T> values) {
+  const std::size_t before = out.size();
+  out.resize(before + values.size_bytes());
+  if (!values.empty()) std::memcpy(out.data() + before, values.data(), values.size_bytes());
+}
+
+template <typename T>
+void read_array(std::string_view bytes, std::vector<T>& values) {
+  values.resize(bytes.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+}
+
+}  // namespace
+
+std::string encode_vector(Version version, const VectorView& vector) {
   std::string out;
-  out.reserve(sizeof(Version) + values.size_bytes());
+  out.reserve(sizeof(Version) + vector.values.size_bytes() + vector.indices.size_bytes() + 5);
   append(out, version);
-  const auto bytes = std::as_bytes(values);
-  out.resize(sizeof(Version) + bytes.size());
-  if (!bytes.empty()) std::memcpy(out.data() + sizeof(Version), bytes.data(), bytes.size());
+  if (vector.kind == VectorKind::kSparse) append_array(out, vector.indices);
+  append_array(out, vector.values);
+  if (vector.kind == VectorKind::kMulti) append(out, static_cast<std::uint32_t>(vector.num_rows));
+  if (vector.kind != VectorKind::kDense)
+    out.push_back(vector.kind == VectorKind::kSparse ? kSparseTail : kMultiTail);
   return out;
 }
 
+std::string encode_vector(Version version, std::span<const float> values) {
+  return encode_vector(version, VectorView{VectorKind::kDense, values});
+}
+
 Result<VectorRow> decode_vector(std::string_view value) {
-  if (value.size() < sizeof(Version) || (value.size() - sizeof(Version)) % sizeof(float) != 0)
-    return damaged("vector");
+  if (value.size() < sizeof(Version)) return damaged("vector");
   VectorRow row;
   std::memcpy(&row.version, value.data(), sizeof(Version));
-  row.values.resize((value.size() - sizeof(Version)) / sizeof(float));
-  if (!row.values.empty()) {
-    std::memcpy(row.values.data(), value.data() + sizeof(Version),
-                row.values.size() * sizeof(float));
+  value.remove_prefix(sizeof(Version));
+  if (value.size() % sizeof(float) == 0) {
+    read_array(value, row.values);
+    return row;
   }
+  if (value.size() % sizeof(float) != 1) return damaged("vector");
+  const char tail = value.back();
+  value.remove_suffix(1);
+  if (tail == kSparseTail && value.size() % 8 == 0) {
+    row.kind = VectorKind::kSparse;
+    read_array(value.substr(0, value.size() / 2), row.indices);
+    read_array(value.substr(value.size() / 2), row.values);
+    return row;
+  }
+  std::uint32_t num_rows = 0;
+  if (tail != kMultiTail || value.size() < sizeof(num_rows)) return damaged("vector");
+  std::memcpy(&num_rows, value.data() + value.size() - sizeof(num_rows), sizeof(num_rows));
+  value.remove_suffix(sizeof(num_rows));
+  row.kind = VectorKind::kMulti;
+  row.num_rows = num_rows;
+  read_array(value, row.values);
+  if (num_rows == 0 || row.values.size() % num_rows != 0) return damaged("vector");
   return row;
 }
 

@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/point_id.h"
 #include "core/result.h"
+#include "core/vector_view.h"
 
 namespace sightline::storage {
 
@@ -59,11 +60,17 @@ Result<Json> decode_payload(std::string_view value);
 /// Key in `vectors`: name, a zero byte, slot.
 std::string vector_key(std::string_view name, Slot slot);
 std::string vector_prefix(std::string_view name);
-/// version, then float32 little-endian.
-std::string encode_vector(Version version, std::span<const float> values);
+/// version, then what the kind holds; decode_vector() tells the kind by itself.
+std::string encode_vector(Version version, const VectorView& vector);
+std::string encode_vector(Version version, std::span<const float> values);  ///< kDense
 struct VectorRow {
   Version version = 0;
   std::vector<float> values;
+  VectorKind kind = VectorKind::kDense;
+  std::vector<std::uint32_t> indices = {};
+  std::size_t num_rows = 1;
+
+  VectorView view() const { return {kind, values, indices, num_rows}; }
 };
 Result<VectorRow> decode_vector(std::string_view value);
 

@@ -98,6 +98,26 @@ class FakeStore final : public pipeline::CollectionStore {
   Result<void> create_payload_index(std::string_view, FieldType, const Json&) override {
     return none();
   }
+  Result<pipeline::SearchAnswer> search_by(const pipeline::ScoredSearch&, Deadline) const override {
+    return none();
+  }
+  Result<std::vector<pipeline::StoredPoint>> sample(std::size_t, pipeline::GetOptions,
+                                                    std::shared_ptr<const Filter>,
+                                                    Deadline) const override {
+    return none();
+  }
+  Result<std::vector<pipeline::OrderedPoint>> scroll_ordered(const pipeline::OrderedScroll&,
+                                                             Deadline) const override {
+    return none();
+  }
+  Result<std::vector<pipeline::FacetHit>> facet(const pipeline::FacetRequest&,
+                                                Deadline) const override {
+    return none();
+  }
+  Result<void> update_parameters(
+      const std::function<Result<void>(pipeline::CollectionConfig&)>&) override {
+    return none();
+  }
   Result<bool> drop_payload_index(std::string_view) override { return none(); }
   Result<void> set_index(std::string_view, std::string_view, double) override { return none(); }
   Result<pipeline::OptimizeSummary> optimize(const pipeline::OptimizeOptions&, Deadline) override {

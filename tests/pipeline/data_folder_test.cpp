@@ -56,6 +56,60 @@ TEST_F(DataFolderTest, CollectionsAreMadeListedOpenedAndDeleted) {
   EXPECT_EQ(folder->open_collection("a \xC3\xA9").value()->info()->config.vectors.at("").dim, 3U);
 }
 
+std::string shown(const DataFolder& folder) {
+  std::string text;
+  for (const auto& [alias, collection] : folder.list_aliases().value())
+    text += alias + ">" + collection + " ";
+  return text;
+}
+
+TEST_F(DataFolderTest, AliasesOpenTheirCollections) {
+  auto folder = open();
+  const auto a = folder->create_collection("a", config_of(2)).value();
+  const auto b = folder->create_collection("b", config_of(3)).value();
+  const auto change = [&](std::vector<AliasAction> actions) {
+    return folder->change_aliases(actions);
+  };
+  ASSERT_TRUE(change({CreateAlias{"x", "a"}, CreateAlias{"y", "b"}}));
+  EXPECT_EQ(shown(*folder), "x>a y>b ");
+  EXPECT_EQ(folder->open_collection("x").value(), a);
+  EXPECT_EQ(folder->resolve_collection("y").value(), "b");
+  EXPECT_EQ(folder->resolve_collection("b").value(), "b");
+  EXPECT_EQ(folder->resolve_collection("z").error().code, StatusCode::kNotFound);
+  EXPECT_THAT(folder->list_collections().value(), ElementsAre("a", "b"));
+  // One moves, one gets another name: both or none.
+  ASSERT_TRUE(change({CreateAlias{"x", "b"}, RenameAlias{"y", "z"}, DeleteAlias{"none"}}));
+  EXPECT_EQ(shown(*folder), "x>b z>b ");
+  EXPECT_EQ(folder->open_collection("x").value(), b);
+
+  EXPECT_EQ(change({DeleteAlias{"x"}, CreateAlias{"y", "c"}}).error().code, StatusCode::kNotFound);
+  EXPECT_EQ(change({DeleteAlias{"x"}, RenameAlias{"y", "q"}}).error().code, StatusCode::kNotFound);
+  for (const std::string& taken : {"a", "", "a/b"}) {
+    EXPECT_EQ(change({DeleteAlias{"x"}, CreateAlias{taken, "b"}}).error().code,
+              StatusCode::kInvalidArgument);
+    EXPECT_EQ(change({DeleteAlias{"z"}, RenameAlias{"x", taken}}).error().code,
+              StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(shown(*folder), "x>b z>b ");
+  EXPECT_EQ(folder->create_collection("x", config_of(2)).error().code,
+            StatusCode::kInvalidArgument);
+
+  auto reader = open(Access::kRead);
+  EXPECT_EQ(shown(*reader), "x>b z>b ");
+  EXPECT_EQ(reader->open_collection("x").value()->info()->name, "b");
+  EXPECT_EQ(reader->change_aliases({}).error().code, StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(folder->delete_collection("z").value()) << "an alias is not followed";
+  ASSERT_TRUE(change({CreateAlias{"w", "a"}}));
+  EXPECT_EQ(reader->open_collection("w").value()->info()->name, "a");
+  ASSERT_TRUE(folder->delete_collection("b").value());
+  EXPECT_EQ(shown(*folder), "w>a ");
+  reader.reset();
+  folder.reset();
+  folder = open();
+  EXPECT_EQ(shown(*folder), "w>a ");
+  ASSERT_TRUE(folder->create_collection("x", config_of(2))) << "the name is free again";
+}
+
 TEST_F(DataFolderTest, AReaderSeesWhatTheWriterMakes) {
   auto writer = open();
   auto reader = open(Access::kRead);

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "pipeline/vector_math.h"
 #include "tests/pipeline/local_store_fixture.h"
 #include "tests/pipeline/store_model.h"
 
@@ -23,6 +24,31 @@ std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
 }
 
+std::optional<double> score_of(const SearchRequest& request, const ModelVector& vector) {
+  if (request.kind == VectorKind::kSparse) {
+    std::optional<double> sum;
+    for (std::size_t i = 0; i < request.indices.size(); ++i) {
+      const auto found = vector.by_index.find(request.indices[i]);
+      if (found != vector.by_index.end())
+        sum = sum.value_or(0) + double{request.vector[i]} * double{found->second};
+    }
+    return sum;
+  }
+  const std::size_t dim = request.vector.size() / request.num_rows;
+  double sum = 0;
+  for (std::size_t q = 0; q < request.vector.size(); q += dim) {
+    double best = -std::numeric_limits<double>::infinity();
+    for (std::size_t r = 0; r < vector.values.size(); r += dim) {
+      double product = 0;
+      for (std::size_t i = 0; i < dim; ++i)
+        product += double{request.vector[q + i]} * double{vector.values[r + i]};
+      best = std::max(best, product);
+    }
+    sum += best;
+  }
+  return sum;
+}
+
 /// The store's answer from first principles: score, then id.
 std::vector<std::pair<PointId, double>> nearest(const Model& model, const SearchRequest& request) {
   std::vector<std::pair<PointId, double>> all;
@@ -32,10 +58,7 @@ std::vector<std::pair<PointId, double>> nearest(const Model& model, const Search
     if (request.filter != nullptr && !satisfies(*request.filter, id, point)) continue;
     if (std::find(request.exclude.begin(), request.exclude.end(), id) != request.exclude.end())
       continue;
-    double score = 0;
-    for (std::size_t i = 0; i < request.vector.size(); ++i)
-      score += double{request.vector[i]} * double{vector->second[i]};
-    all.emplace_back(id, score);
+    if (const auto score = score_of(request, vector->second)) all.emplace_back(id, *score);
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -60,6 +83,8 @@ class LocalStoreModel : public LocalStoreTest, public testing::WithParamInterfac
     open(store_options());
     CollectionConfig config = config_of(4, Metric::kDot);
     config.vectors["b"] = {2, Metric::kDot, {}};
+    config.vectors["s"] = {.metric = Metric::kDot, .kind = VectorKind::kSparse};
+    config.vectors["m"] = {.dim = 2, .metric = Metric::kDot, .kind = VectorKind::kMulti};
     store_ = folder_->create_collection("d", config).value();
   }
 
@@ -76,8 +101,11 @@ class LocalStoreModel : public LocalStoreTest, public testing::WithParamInterfac
       const auto& [id, point] = *expected++;
       ASSERT_EQ(stored.id, id);
       ASSERT_EQ(stored.payload, point.payload) << id.to_string();
-      std::map<std::string, std::vector<float>> vectors;
-      for (const NamedVector& vector : stored.vectors) vectors[vector.name] = vector.values;
+      std::map<std::string, ModelVector> vectors;
+      for (const NamedVector& vector : stored.vectors) {
+        ASSERT_TRUE(std::is_sorted(vector.indices.begin(), vector.indices.end()));
+        vectors[vector.name] = to_model(vector);
+      }
       ASSERT_EQ(vectors, point.vectors) << id.to_string();
       const auto thumbnail = store.thumbnail(id);
       ASSERT_EQ(thumbnail ? *thumbnail : "", point.thumbnail);
@@ -104,8 +132,12 @@ class LocalStoreModel : public LocalStoreTest, public testing::WithParamInterfac
 
   void compare_search(const CollectionStore& store, const Model& model) {
     SearchRequest request;
-    request.vector_name = operations_.chance(3) ? "b" : "";
-    request.vector = operations_.vector(request.vector_name.empty() ? 4 : 2);
+    const NamedVector query = operations_.named();
+    request.vector_name = query.name;
+    request.vector = query.values;
+    request.kind = query.kind;
+    request.indices = query.indices;
+    request.num_rows = query.num_rows;
     request.top_k = 1 + operations_.number(80);
     request.offset = operations_.number(5);
     request.exact = true;
@@ -126,7 +158,78 @@ class LocalStoreModel : public LocalStoreTest, public testing::WithParamInterfac
       ASSERT_EQ(double{hits[i].score}, truth[i + request.offset].second);
       ASSERT_EQ(hits[i].payload, model.points.at(hits[i].id).payload);
     }
+    ASSERT_NO_FATAL_FAILURE(compare_scored(store, request, hits));
     compare_approximate(store, model, request, truth);
+  }
+
+  /// By a score of one's own, which is the same.
+  void compare_scored(const CollectionStore& store, const SearchRequest& request,
+                      const std::vector<ScoredPoint>& expected) {
+    const VectorConfig config = store.info()->config.vectors.at(request.vector_name);
+    NamedVector query{request.vector_name, request.vector, request.kind, request.indices,
+                      request.num_rows};
+    ASSERT_TRUE(prepare_vector(config, query));
+    ScoredSearch search;
+    search.vector_name = request.vector_name;
+    search.score = [&](const VectorView& stored) {
+      return similarity(config, query.view(), stored);
+    };
+    search.top_k = request.top_k;
+    search.offset = request.offset;
+    search.exclude = request.exclude;
+    search.filter = request.filter;
+    const auto answer = store.search_by(search, Deadline::never());
+    ASSERT_TRUE(answer) << answer.error().message;
+    ASSERT_EQ(answer->hits.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(answer->hits[i].id, expected[i].id);
+      ASSERT_EQ(answer->hits[i].score, expected[i].score);
+      ASSERT_EQ(answer->hits[i].payload, expected[i].payload);
+    }
+  }
+
+  /// Where there is an index of "n" or "tag": orders and facets.
+  void compare_values(const CollectionStore& store, const Model& model) {
+    const auto filter = operations_.filter();
+    const auto indexes = store.info()->payload_indexes;
+    std::map<std::string, std::uint64_t> tags;
+    std::vector<std::pair<std::int64_t, PointId>> numbers;
+    for (const auto& [id, point] : model.points) {
+      if (!satisfies(*filter, id, point)) continue;
+      if (point.payload.contains("tag")) ++tags[point.payload["tag"].get<std::string>()];
+      if (point.payload.contains("n")) numbers.emplace_back(point.payload["n"], id);
+    }
+    const auto facet = store.facet({"tag", 10, filter}, Deadline::never());
+    ASSERT_EQ(facet.has_value(), indexes.contains("tag"));
+    if (facet) {
+      std::map<std::string, std::uint64_t> counts;
+      for (const FacetHit& hit : *facet) counts[std::get<std::string>(hit.value)] = hit.count;
+      ASSERT_EQ(counts, tags);
+    }
+    OrderedScroll order;
+    order.key = "n";
+    order.descending = operations_.chance(2);
+    order.limit = 1 + operations_.number(60);
+    order.filter = filter;
+    if (operations_.chance(2)) order.start_from = static_cast<double>(operations_.number(20)) / 2;
+    const auto found = store.scroll_ordered(order, Deadline::never());
+    ASSERT_EQ(found.has_value(), indexes.contains("n"));
+    if (!found) return;
+    if (order.start_from) {
+      std::erase_if(numbers, [&](const auto& number) {
+        const double from = std::get<double>(*order.start_from);
+        const auto value = static_cast<double>(number.first);
+        return order.descending ? value > from : value < from;
+      });
+    }
+    std::sort(numbers.begin(), numbers.end());
+    if (order.descending) std::reverse(numbers.begin(), numbers.end());
+    numbers.resize(std::min(numbers.size(), order.limit));
+    ASSERT_EQ(found->size(), numbers.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      ASSERT_EQ((*found)[i].point.id, numbers[i].second) << i;
+      ASSERT_EQ(std::get<std::int64_t>((*found)[i].value), numbers[i].first);
+    }
   }
 
   /// Through lists or links some may be missing, but nothing is wrong or there twice.
@@ -172,6 +275,7 @@ class LocalStoreModel : public LocalStoreTest, public testing::WithParamInterfac
     for (int i = 0; i < 5; ++i) {
       ASSERT_NO_FATAL_FAILURE(compare_search(store, model));
       ASSERT_NO_FATAL_FAILURE(compare_filters(store, model));
+      ASSERT_NO_FATAL_FAILURE(compare_values(store, model));
     }
   }
 

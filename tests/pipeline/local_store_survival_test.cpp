@@ -420,5 +420,45 @@ TEST_F(LocalStoreSurvival, IndexesOfFormatTwoAreMadeAnew) {
   }
 }
 
+/// tests/data/storage_v3 was made with format 3 (and a catalog of format 1): a collection "c" of
+/// points 1 to 10 with vectors [id, 0, 0, 1] and {"n": id}, which has an index.
+TEST_F(LocalStoreSurvival, FormatThreeBecomesFour) {
+  std::filesystem::copy(std::filesystem::path(SIGHTLINE_TEST_DATA) / "storage_v3", data(),
+                        std::filesystem::copy_options::recursive);
+  const auto check = [](const CollectionStore& store) {
+    EXPECT_EQ(store.info()->num_points, 10U);
+    SearchRequest request;
+    request.vector = {1, 0, 0, 0};
+    EXPECT_EQ(store.search(request, Deadline::never())->hits.at(0).id, PointId(10));
+    const auto ordered = store.scroll_ordered({"n", true}, Deadline::never());
+    ASSERT_TRUE(ordered) << ordered.error().message;
+    EXPECT_EQ(ordered->at(0).point.id, PointId(10));
+  };
+  {
+    const auto store = open_store(Access::kRead);
+    ASSERT_NE(store, nullptr);
+    check(*store);
+    EXPECT_TRUE(folder_->list_aliases()->empty());
+  }
+  {
+    const auto store = open_store();
+    ASSERT_NE(store, nullptr);
+    check(*store);
+    ASSERT_TRUE(folder_->change_aliases(std::vector<AliasAction>{CreateAlias{"other", "c"}}));
+    ASSERT_TRUE(store->create_payload_index("n", FieldType::kInteger, {{"range", true}}));
+    ASSERT_TRUE(store->update_parameters([](CollectionConfig& config) -> Result<void> {
+      config.parameters["on_disk_payload"] = true;
+      return {};
+    }));
+  }
+  const auto store = open_store(Access::kRead);
+  ASSERT_NE(store, nullptr);
+  check(*store);
+  EXPECT_EQ(folder_->resolve_collection("other").value(), "c");
+  EXPECT_EQ(store->info()->payload_indexes.at("n").parameters, (Json{{"range", true}}));
+  EXPECT_EQ(store->info()->config.parameters, (Json{{"on_disk_payload", true}}));
+  EXPECT_EQ(folder_->verify_collection("c", Deadline::never())->size(), 0U);
+}
+
 }  // namespace
 }  // namespace sightline::pipeline

@@ -4,7 +4,8 @@ set_target_properties(store_process PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 target_link_libraries(store_process PRIVATE sightline::pipeline sightline::warnings)
 
 foreach(name IN ITEMS local_store local_store_sources local_store_filter local_store_shards
-        local_store_model local_store_threads local_store_readers local_store_survival data_folder
+        local_store_model local_store_vectors local_store_values
+        local_store_threads local_store_readers local_store_survival data_folder
         local_index local_store_snapshot live_slots read_gate shard_keeper shard_policy)
   sightline_add_test(${name}_test LABELS pipeline LINK sightline::pipeline)
 endforeach()

@@ -16,8 +16,25 @@
 
 namespace sightline::pipeline {
 
+struct ModelVector {
+  std::vector<float> values;                // "", "b": of one row; "m": of rows of two
+  std::map<std::uint32_t, float> by_index;  // "s"
+  bool operator==(const ModelVector&) const = default;
+};
+
+inline ModelVector to_model(const NamedVector& vector) {
+  ModelVector model;
+  if (vector.kind != VectorKind::kSparse) {
+    model.values = vector.values;
+    return model;
+  }
+  for (std::size_t i = 0; i < vector.indices.size(); ++i)
+    model.by_index[vector.indices[i]] = vector.values[i];
+  return model;
+}
+
 struct ModelPoint {
-  std::map<std::string, std::vector<float>> vectors;
+  std::map<std::string, ModelVector> vectors;
   Json payload = Json::object();
   std::string thumbnail;
   std::string uri;
@@ -40,18 +57,24 @@ class Model {
     const bool exists = points.contains(op.id);
     if (op.mode == WriteMode::kInsertOnly && exists) return;
     if (op.mode == WriteMode::kUpdateOnly && !exists) return;
+    if (exists && op.update_filter && !satisfies(*op.update_filter, op.id, points.at(op.id)))
+      return;
     ModelPoint& point = points[op.id];
     // A source that the same request has put stays.
     const bool keeps_source = put_now.contains(op.id);
     if (!point.uri.empty() && !keeps_source) sources.erase(point.uri);
     point.vectors.clear();
-    for (const NamedVector& vector : op.vectors) point.vectors[vector.name] = vector.values;
+    for (const NamedVector& vector : op.vectors) point.vectors[vector.name] = to_model(vector);
     point.payload = op.payload;
     point.thumbnail = op.thumbnail;
     if (!keeps_source) point.uri.clear();
   }
   void apply(const OverwritePayload& op) {
     edit(op.id, [&](Json& payload) { payload = op.payload; });
+  }
+  void apply(const OverwritePayloads& op) {
+    for (const PointId& id : selected(op.points))
+      edit(id, [&](Json& payload) { payload = op.payload; });
   }
   void apply(const DeletePoint& op) { erase(op.id); }
   void apply(const PutSource& op) {
@@ -100,7 +123,9 @@ class Model {
   void apply(const UpdateVectors& op) {
     const auto found = points.find(op.id);
     if (found == points.end()) return;
-    for (const NamedVector& vector : op.vectors) found->second.vectors[vector.name] = vector.values;
+    if (op.update_filter && !satisfies(*op.update_filter, op.id, found->second)) return;
+    for (const NamedVector& vector : op.vectors)
+      found->second.vectors[vector.name] = to_model(vector);
   }
   void apply(const DeleteVectors& op) {
     for (const PointId& id : selected(op.points)) {
@@ -165,6 +190,43 @@ class RandomOperations {
     return values;
   }
 
+  /// Indices in any order; perhaps none.
+  NamedVector sparse() {
+    NamedVector vector{"s", {}, VectorKind::kSparse};
+    std::map<std::uint32_t, float> entries;
+    for (std::uint64_t left = number(5); left > 0; --left)
+      entries[static_cast<std::uint32_t>(number(8) * 500'000'000)] =
+          static_cast<float>(number(5)) - 2.0F;
+    for (const auto& [index, value] : entries) {
+      vector.indices.push_back(index);
+      vector.values.push_back(value);
+    }
+    if (chance(2)) {
+      std::ranges::reverse(vector.indices);
+      std::ranges::reverse(vector.values);
+    }
+    return vector;
+  }
+
+  NamedVector multi() {
+    const std::size_t num_rows = 1 + number(3);
+    return {"m", vector(2 * num_rows), VectorKind::kMulti, {}, num_rows};
+  }
+
+  NamedVector named() {
+    switch (number(4)) {
+      case 0:
+        return {"", vector(4)};
+      case 1:
+        return {"b", vector(2)};
+      case 2:
+        return sparse();
+      default:
+        return multi();
+    }
+  }
+  std::string vector_name() { return std::array{"", "b", "s", "m"}[number(4)]; }
+
   Json payload() {
     Json payload = {{"n", number(10)}, {"free", number(4)}};
     if (!chance(4)) payload["tag"] = tag();
@@ -202,6 +264,9 @@ class RandomOperations {
     op.id = id();
     if (!chance(8)) op.vectors.push_back({"", vector(4)});
     if (chance(2)) op.vectors.push_back({"b", vector(2)});
+    if (chance(2)) op.vectors.push_back(sparse());
+    if (chance(2)) op.vectors.push_back(multi());
+    if (chance(8)) op.update_filter = filter();
     op.payload = payload();
     if (chance(3)) op.thumbnail = "jpeg" + std::to_string(random_());
     op.mode = std::array{WriteMode::kUpsert, WriteMode::kUpsert, WriteMode::kInsertOnly,
@@ -213,6 +278,7 @@ class RandomOperations {
   WriteOp operation(const Model& model) {
     switch (number(16)) {
       case 0:
+        if (chance(2)) return OverwritePayloads{selector(), payload()};
         return OverwritePayload{id(), payload()};
       case 1:
         return DeletePoint{id()};
@@ -236,9 +302,9 @@ class RandomOperations {
       case 8:
         return chance(2) ? WriteOp(ClearPayload{selector()}) : WriteOp(DeletePoints{selector()});
       case 9:
-        return UpdateVectors{id(), {{"", vector(4)}}};
+        return UpdateVectors{id(), {named()}, chance(4) ? filter() : nullptr};
       case 10:
-        return DeleteVectors{selector(), {chance(2) ? "" : "b"}};
+        return DeleteVectors{selector(), {vector_name()}};
       default:
         return upsert();
     }
@@ -274,7 +340,7 @@ class RandomOperations {
       case 7:
         return HasId{{id(), id(), id()}};
       case 8:
-        return HasVector{chance(2) ? "" : "b"};
+        return HasVector{vector_name()};
       default:
         if (depth < 2) return std::shared_ptr<const Filter>(filter(depth + 1));
         return field("deep.x", MatchValue{any});

@@ -117,7 +117,33 @@ TEST(Records, VectorsComeBack) {
   const auto row = decode_vector(encode_vector(3, values)).value();
   EXPECT_EQ(row.version, 3U);
   EXPECT_EQ(row.values, values);
-  EXPECT_THAT(decode_vector(encode_vector(3, {})).value().values, ElementsAre());
+  EXPECT_THAT(decode_vector(encode_vector(3, std::vector<float>())).value().values, ElementsAre());
+}
+
+TEST(Records, SparseAndMultiVectorsComeBack) {
+  const std::vector<float> values = {1.5F, -0.0F, 3, 4};
+  const std::vector<std::uint32_t> indices = {0, 7, 8, 0xFFFFFFFF};
+  const std::string sparse = encode_vector(3, {VectorKind::kSparse, values, indices});
+  auto row = decode_vector(sparse).value();
+  EXPECT_EQ(row.kind, VectorKind::kSparse);
+  EXPECT_EQ(row.version, 3U);
+  EXPECT_EQ(row.values, values);
+  EXPECT_EQ(row.indices, indices);
+  row = decode_vector(encode_vector(4, {VectorKind::kSparse, {}, {}})).value();
+  EXPECT_EQ(row.kind, VectorKind::kSparse);
+  EXPECT_THAT(row.indices, ElementsAre());
+
+  const std::string multi = encode_vector(5, {VectorKind::kMulti, values, {}, 2});
+  row = decode_vector(multi).value();
+  EXPECT_EQ(row.kind, VectorKind::kMulti);
+  EXPECT_EQ(row.num_rows, 2U);
+  EXPECT_EQ(row.values, values);
+  // 0 rows, rows that do not divide the values, no such kind.
+  EXPECT_FALSE(decode_vector(encode_vector(5, {VectorKind::kMulti, values, {}, 0})));
+  EXPECT_FALSE(decode_vector(encode_vector(5, {VectorKind::kMulti, values, {}, 3})));
+  EXPECT_FALSE(decode_vector(multi.substr(0, multi.size() - 1) + "x"));
+  EXPECT_FALSE(decode_vector(encode_vector(5, std::vector<float>()) + "m"));
+  EXPECT_FALSE(decode_vector(encode_vector(5, std::vector<float>(1)) + "s"));
 }
 
 struct HashCase {

@@ -518,7 +518,7 @@ INSTANTIATE_TEST_SUITE_P(
          true},
         {"VectorOfNobody",
          {{kVectors, vector_key("x", 200), std::nullopt},
-          {kVectors, vector_key("", 777), encode_vector(1, {})}},
+          {kVectors, vector_key("", 777), encode_vector(1, std::vector<float>())}},
          "a row of slot 777"},
         {"PayloadDamaged", {{kPayload, encode_slot(200), "\xFF"}}, "point 200: payload", true},
         {"PayloadOfNobody",

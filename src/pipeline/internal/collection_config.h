@@ -14,8 +14,9 @@ namespace sightline::pipeline {
 Json config_to_json(const CollectionConfig& config);
 /// errors  kCorruption names the field.
 Result<CollectionConfig> config_from_json(const Json& json);
-/// dim 1..65536, at least one vector name, names of at most 255 bytes of UTF-8 without zero bytes,
-/// an index that the vectors can have, target_recall 0.5..1. errors  kInvalidArgument.
+/// dim 1..65536 (kSparse: none, and kDot), names of at most 255 bytes of UTF-8 without zero bytes,
+/// an index that the vectors can have, target_recall 0.5..1, parameters that are objects.
+/// errors  kInvalidArgument.
 Result<void> validate_config(const CollectionConfig& config);
 
 /// How `index` measures.

@@ -51,7 +51,7 @@ using ShardTable = std::map<std::string, ShardSet, std::less<>>;
 
 /// A LocalIndex at one moment. Thread-safety: immutable.
 struct IndexView {
-  std::shared_ptr<const ShardTable> shards;
+  std::shared_ptr<const ShardTable> shards;  ///< Of dense vectors.
   index::PayloadIndexView payload;
   std::map<std::string, FieldType> payload_types;
   LiveSlots::View points;
@@ -112,6 +112,7 @@ class LocalIndex {
   // --- sealed shards (writer) ---
 
   /// What `plan_...()` of shard_policy.h take.
+  /// `vector_name` is dense, here and below.
   ShardsState state(std::string_view vector_name, const VectorConfig& config,
                     std::uint64_t memory_bytes) const;
   bool has_full_shards() const;
@@ -139,8 +140,9 @@ class LocalIndex {
     index::Slot slot = 0;
     index::Version version = 0;
   };
-  /// One vector name.
+  /// One vector name. Only kDense has shards.
   struct Rows {
+    VectorKind kind = VectorKind::kDense;
     std::size_t dim = 0;
     index::Distance distance = index::Distance::kInnerProduct;
     ShardSet shards;

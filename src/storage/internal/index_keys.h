@@ -25,10 +25,12 @@ struct IndexedField {
 /// not read, and the next writer makes it anew.
 inline constexpr std::uint64_t kIndexRevision = 2;
 
-/// What `meta` says of an index: its type and, but for revision 1, a space and the revision.
+/// What `meta` says of an index: its type and, but for revision 1, a space and the revision; then,
+/// if there are any, a space and the parameters as JSON.
 struct IndexDefinition {
   FieldType type = FieldType::kKeyword;
   std::uint64_t revision = kIndexRevision;
+  Json parameters = {};  ///< Not read by `storage`; null: none.
 };
 std::string encode_definition(const IndexDefinition& definition);
 /// errors  kCorruption.
