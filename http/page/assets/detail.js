@@ -261,17 +261,42 @@ function open() {
   dialog.showModal();
 }
 
+const tileOf = (key) => $(`.tile[data-key="${CSS.escape(key)}"] img`);
+
+/// Makes `change`, while the picture grows out of its tile or returns to it, where browser and reader
+/// allow it.
+function morph(key, change) {
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  if (!document.startViewTransition || calm) return change();
+  const name = (image, value) => image?.style.setProperty('view-transition-name', value);
+  const before = dialog ? $('.stage img', dialog) : tileOf(key);
+  name(before, 'picture');
+  const transition = document.startViewTransition(() => {
+    name(before, 'none');
+    change();
+    name(dialog ? $('.stage img', dialog) : tileOf(key), 'picture');
+  });
+  return transition.finished
+    .catch(() => {})
+    .then(() => {
+      name(tileOf(key), 'none');
+      if (dialog) for (const image of dialog.querySelectorAll('.stage img')) name(image, 'none');
+    });
+}
+
 /// Opens, turns over or closes the view as the state says.
 export async function showDetail() {
   if (!state.id) {
-    if (!dialog) return;
+    if (!shown) return;
     const key = shown;
     asked?.abort();
-    dialog.close();
-    dialog.remove();
-    dialog = null;
     shown = null;
-    focusTile(key);
+    morph(key, () => {
+      dialog?.close();
+      dialog?.remove();
+      dialog = null;
+      focusTile(key);
+    });
     return;
   }
   if (state.id === shown && dialog) return;
@@ -280,10 +305,19 @@ export async function showDetail() {
   asked?.abort();
   asked = new AbortController();
   const {signal} = asked;
-  if (!dialog) open();
   const listed = hitOf(key);
-  if (listed) draw(listed, key);
-  else fill(dialog, h('p', {class: 'stage-note alone'}, 'Loading …'));
+  if (listed && !dialog) {
+    morph(key, () => {
+      if (state.id !== key) return;
+      if (!dialog) open();
+      draw(listed, key);
+    });
+  } else if (listed) {
+    draw(listed, key);
+  } else {
+    if (!dialog) open();
+    fill(dialog, h('p', {class: 'stage-note alone'}, 'Loading …'));
+  }
   try {
     if (!listed) {
       const [point] = await api.points(state.collection, [parseId(key)], signal);
@@ -317,7 +351,7 @@ export async function showDetail() {
       );
   }
 }
-export const detailKey = () => (dialog ? shown : null);
+export const detailKey = () => shown;
 export {step as stepDetail};
 
 /// Buttons that say whether something is on follow a change made by a key.

@@ -42,7 +42,7 @@ export function facts(hit) {
             type: 'button',
             class: 'word',
             title: 'Filter by this',
-            onclick: () => filterBy('_image.keywords[]', word),
+            onclick: () => filterBy('_image.keywords', word),
           },
           word,
         ),
@@ -74,7 +74,7 @@ function valueNode(value, path) {
       return h(
         'span',
         {class: 'words'},
-        value.map((item) => valueNode(item, `${path}[]`)),
+        value.map((item) => valueNode(item, path)),
       );
     return h(
       'details',
