@@ -77,22 +77,19 @@ export function showCollections() {
   );
 }
 
-function place(menu, button) {
+/// Menus stand below their buttons; `width` is the most they may have.
+export function placeMenu(menu, button, width) {
   const box = button.getBoundingClientRect();
   menu.style.setProperty('top', `${box.bottom + 8}px`);
-  menu.style.setProperty(
-    'left',
-    `${Math.max(12, Math.min(box.left, innerWidth - menu.offsetWidth - 12))}px`,
-  );
+  menu.style.setProperty('left', `${Math.max(12, Math.min(box.left, innerWidth - width - 12))}px`);
 }
-for (const [menu, button] of [
-  ['#collections', '#chooser'],
-  ['#display', '#open-display'],
+for (const [menu, button, width] of [
+  ['#collections', '#chooser', 340],
+  ['#display', '#open-display', 290],
 ]) {
+  $(menu).addEventListener('beforetoggle', () => placeMenu($(menu), $(button), width));
   $(menu).addEventListener('toggle', (event) => {
-    if (event.newState !== 'open') return;
-    place($(menu), $(button));
-    $('[aria-current=true], select, input, a', $(menu))?.focus();
+    if (event.newState === 'open') $('[aria-current=true], select, input, a', $(menu))?.focus();
   });
 }
 $('#collections').addEventListener('toggle', async (event) => {

@@ -78,7 +78,7 @@ function tile(hit, index) {
     (title || credit) &&
       h(
         'span',
-        {class: 'caption'},
+        {class: 'caption', 'aria-hidden': 'true'},
         title && h('span', {class: 'title'}, title),
         credit && h('span', {class: 'credit'}, credit),
       ),
@@ -164,7 +164,7 @@ export function appendHits(fresh) {
       list.append(
         h(
           'li',
-          {class: 'divider', role: 'separator'},
+          {class: 'divider'},
           h(
             'span',
             {},
@@ -205,7 +205,7 @@ export function relabel() {
       link.append(
         h(
           'span',
-          {class: 'caption'},
+          {class: 'caption', 'aria-hidden': 'true'},
           title && h('span', {class: 'title'}, title),
           credit && h('span', {class: 'credit'}, credit),
         ),

@@ -3,6 +3,7 @@
 import {$, h, icon, iconButton} from './dom.js';
 import * as api from './api.js';
 import {weightText} from './format.js';
+import {placeMenu} from './display.js';
 import {pictureUrl} from './pictures.js';
 import {go, state} from './state.js';
 
@@ -58,16 +59,12 @@ function chip(key, label, face, weight, set, remove) {
     face,
     h('span', {class: 'weight-text'}, weightText(weight)),
   );
-  panel.addEventListener('toggle', (event) => {
-    if (event.newState !== 'open') return;
-    open = key;
-    const box = button.getBoundingClientRect();
-    panel.style.setProperty('left', `${Math.max(12, Math.min(box.left, innerWidth - 292))}px`);
-    panel.style.setProperty('top', `${box.bottom + 8}px`);
-    $('input', panel).focus();
-  });
   panel.addEventListener('beforetoggle', (event) => {
-    if (event.newState === 'closed') open = null;
+    open = event.newState === 'open' ? key : null;
+    placeMenu(panel, button, 280);
+  });
+  panel.addEventListener('toggle', (event) => {
+    if (event.newState === 'open') $('input', panel).focus();
   });
   return h(
     'li',
