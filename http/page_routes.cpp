@@ -42,8 +42,8 @@ Response page_file(const fs::path& path) {
   response.content_type = content_type_of(path.extension().string());
   response.headers.add("Cache-Control", "no-cache");
   response.headers.add("Content-Security-Policy",
-                       "default-src 'self'; img-src 'self' data: blob:; style-src 'self' "
-                       "'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action "
+                       "default-src 'self'; img-src 'self' data: blob:; "
+                       "frame-ancestors 'none'; base-uri 'none'; form-action "
                        "'self'");
   response.headers.add("Referrer-Policy", "no-referrer");
   response.body = FileBody{path};

@@ -4,6 +4,7 @@ import {$, confirmDialog, fill, h, icon, iconButton, openDialog, toast} from './
 import * as api from './api.js';
 import {plural} from './format.js';
 import {may} from './collection.js';
+import {csvOf} from './csv.js';
 import {parseId, writeJson} from './json.js';
 import {state} from './state.js';
 
@@ -148,34 +149,6 @@ function tagDialog() {
     form.requestSubmit($('[value=add]', form));
   });
   const dialog = openDialog({class: 'dialog narrow', 'aria-labelledby': 'tag-title'}, form);
-}
-
-function flatten(value, prefix, into) {
-  for (const [key, item] of Object.entries(value ?? {})) {
-    if (item !== null && typeof item === 'object' && !Array.isArray(item))
-      flatten(item, `${prefix}${key}.`, into);
-    else into[prefix + key] = item;
-  }
-  return into;
-}
-const cell = (value) => {
-  const text =
-    value === null || value === undefined
-      ? ''
-      : typeof value === 'object'
-        ? writeJson(value)
-        : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};
-
-export function csvOf(points) {
-  const rows = points.map((point) => flatten(point.payload, '', {id: point.id}));
-  const columns = [...new Set(['id', ...rows.flatMap(Object.keys)])];
-  return (
-    [columns, ...rows.map((row) => columns.map((column) => row[column]))]
-      .map((row) => row.map(cell).join(','))
-      .join('\r\n') + '\r\n'
-  );
 }
 
 function download(name, text, type) {
