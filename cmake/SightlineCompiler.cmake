@@ -44,3 +44,10 @@ function(sightline_module_folder module out)
     set(${out} ${module} PARENT_SCOPE)
   endif()
 endfunction()
+
+# What nearly every file of a module reads: half of the time that compiling one takes.
+function(sightline_precompile target)
+  target_precompile_headers(${target} PRIVATE
+    <algorithm> <chrono> <functional> <map> <memory> <mutex> <optional> <string> <unordered_map>
+    <variant> <vector> <nlohmann/json.hpp>)
+endfunction()
