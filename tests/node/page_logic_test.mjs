@@ -60,7 +60,7 @@ test('the state survives the query string', () => {
   assert.notEqual(searchKey(state), searchKey({...state, near: 3}));
   assert.deepEqual(parseState('?near=99&variety=x&like=3~0&qw=abc'), {
     ...parseState(''),
-    near: 16,
+    near: 11,
     examples: [{id: '3', weight: 1}],
   });
 });

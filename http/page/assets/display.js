@@ -67,7 +67,7 @@ export function showCollections() {
               },
             },
             h('span', {class: 'name'}, one.name),
-            h('span', {class: 'muted'}, plural(one.points, 'point')),
+            h('span', {class: 'muted'}, one.error ? 'damaged' : plural(one.points, 'point')),
             icon('check'),
           ),
         ),

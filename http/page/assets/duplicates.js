@@ -112,7 +112,7 @@ export async function showDuplicates() {
   const near = h('input', {
     type: 'range',
     min: 0,
-    max: 16,
+    max: 11,
     value: state.near,
     'aria-label': 'How different pictures may be, in bits of their hashes',
   });

@@ -12,6 +12,9 @@
 //   sort=-FIELD  variety=0.3  title=FIELD  credit=FIELD  size=s|l  panel=1
 //   view=duplicates|statistics  near=6  id=ID (the detail view)
 
+/// Beyond it the server does not compare hashes.
+const kMaxBits = 11;
+
 const defaults = {
   collection: '',
   text: '',
@@ -75,7 +78,10 @@ export function parseState(search) {
   for (const [key, name] of plain) state[key] = params.get(name) ?? defaults[key];
   state.textWeight = weightOf(params.get('qw') ?? 1);
   state.variety = Math.max(0, Math.min(1, numberOf(params.get('variety'), 0)));
-  state.near = Math.max(0, Math.min(16, Math.round(numberOf(params.get('near'), defaults.near))));
+  state.near = Math.max(
+    0,
+    Math.min(kMaxBits, Math.round(numberOf(params.get('near'), defaults.near))),
+  );
   state.panel = params.get('panel') === '1';
   state.examples = params.getAll('like').filter(Boolean).map(splitWeight);
   const picture = params.get('pic');
