@@ -9,6 +9,10 @@
 
 namespace sightline::http {
 
+/// Everything below, sightline's own API and Qdrant's.
+void add_all_routes(RouteTable& table, const Services& services, KeyRing& keys,
+                    const std::filesystem::path& page);
+
 /// /healthz, /livez, /readyz, /metrics, /metrics-summary, and /v1/session, by which the page trades
 /// a key for a cookie.
 void add_core_routes(RouteTable& table, const pipeline::DataFolder& folder, Metrics& metrics,

@@ -78,6 +78,12 @@ struct Settings {
     std::chrono::milliseconds query_timeout{60'000};
     std::chrono::milliseconds shutdown_grace{20'000};
     bool access_log = true;
+    bool fetch_urls = false;
+    std::uint64_t max_picture_bytes = std::uint64_t{64} << 20;
+    std::uint64_t batch_size = 64;
+    std::chrono::milliseconds batch_wait{2};
+    std::uint64_t cached_texts = 10'000;
+    std::uint64_t parallel_jobs = 1;
   } server;
   struct Log {
     std::string level = "info";   ///< "trace", "debug", "info", "warning", "error", "off"

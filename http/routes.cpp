@@ -1,0 +1,11 @@
+#include "http/routes.h"
+
+namespace sightline::http {
+
+void add_all_routes(RouteTable& table, const Services& services, KeyRing& keys,
+                    const std::filesystem::path& page) {
+  add_core_routes(table, services.folder, services.metrics, keys);
+  add_page_routes(table, page);
+}
+
+}  // namespace sightline::http
