@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <string>
 
 #include "codecs/decode.h"
@@ -62,13 +61,7 @@ Result<std::shared_ptr<CollectionStore>> open_or_create_for(DataFolder& folder,
   VectorConfig vector;
   vector.dim = encoder.dim;
   vector.metric = Metric::kCosine;
-  vector.model.checksum = encoder.checksum;
-  vector.model.alpha = alpha_name(alpha);
-  vector.model.name = encoder.name;
-  std::error_code ignored;
-  const auto absolute = std::filesystem::absolute(encoder.path, ignored);
-  vector.model.path_hint = (ignored ? encoder.path : absolute).string();
-  vector.model.precision = encoders::precision_name(encoder.precision);
+  vector.model = identity_of(encoder, alpha);
   CollectionConfig config;
   config.vectors.emplace("", std::move(vector));
   return folder.create_collection(name, config);

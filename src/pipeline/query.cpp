@@ -8,7 +8,6 @@
 #include <string>
 #include <utility>
 
-#include "image/preprocess.h"
 #include "pipeline/file_uri.h"
 
 namespace sightline::pipeline {
@@ -52,26 +51,6 @@ Result<void> check_query(const Query& query) {
     }
   }
   return {};
-}
-
-/// Runs `task` as `submit` says and turns what it throws into a Status.
-template <typename Future>
-auto wait_for(Future future) -> decltype(future.get()) {
-  try {
-    return future.get();
-  } catch (const std::exception& e) {
-    return internal_error(std::string("encoding the query: ") + e.what());
-  }
-}
-
-/// Reads, decodes and preprocesses one picture into row `row` of `pixels`.
-Result<void> load_picture(const std::filesystem::path& file, const codecs::DecodeOptions& options,
-                          const image::PreprocessSpec& spec, std::span<float> row) {
-  SIGHTLINE_TRY(const auto bytes, codecs::read_file(file));
-  if (bytes.empty()) return invalid_argument(file.string() + ": is empty");
-  const auto decoded = codecs::decode(bytes, options);
-  if (!decoded) return decoded.error().with_context(file.string());
-  return image::preprocess(decoded->view(), spec, row);
 }
 
 /// `vector` += weight * unit(row)
@@ -125,13 +104,17 @@ QueryHit to_hit(ScoredPoint point, std::size_t rank) {
 /// The operands of a query, by kind, and what becomes of them.
 class QueryEncoding {
  public:
-  QueryEncoding(const CollectionStore& store, const encoders::Encoder* encoder,
-                const codecs::DecodeOptions& decode, ComputePool& pool, Deadline deadline)
-      : store_(store), encoder_(encoder), decode_(decode), pool_(pool), deadline_(deadline) {}
+  QueryEncoding(const CollectionStore& store, const QueryEncoder* encoder, codecs::AlphaRule alpha,
+                const std::string& vector_name, Deadline deadline)
+      : store_(store),
+        encoder_(encoder),
+        alpha_(alpha),
+        vector_name_(vector_name),
+        deadline_(deadline) {}
 
   Result<void> run(const Query& query, std::map<std::string, double>& timings) {
     for (const QueryOperand& operand : query.operands) sort_in(operand);
-    if (!encoder_ && !(texts_.empty() && files_.empty())) {
+    if (encoder_ == nullptr && !(texts_.empty() && pictures_.empty())) {
       return failed_precondition("texts and pictures need a model; none is loaded");
     }
     Stopwatch watch;
@@ -141,13 +124,13 @@ class QueryEncoding {
       SIGHTLINE_TRY_DO(add_weighted(vectors_[i], point_weights_[i], sum_));
     }
     if (!points_.empty()) timings["points"] = watch.lap();
-    if (!files_.empty()) {
-      SIGHTLINE_TRY(const auto pixels, load_pictures());
-      timings["decode"] = watch.lap();
-      SIGHTLINE_TRY_DO(encode_pictures(pixels));
+    double decode_ms = 0;
+    if (!pictures_.empty()) {
+      SIGHTLINE_TRY(decode_ms, encode_pictures());
+      timings["decode"] = decode_ms;
     }
     if (!texts_.empty()) SIGHTLINE_TRY_DO(encode_texts());
-    timings["encode"] = watch.lap();
+    timings["encode"] = watch.lap() - decode_ms;
     SIGHTLINE_TRY(vector_, unit_vector(sum_));
     return {};
   }
@@ -161,8 +144,10 @@ class QueryEncoding {
       texts_.push_back(text->text);
       text_weights_.push_back(operand.weight);
     } else if (const auto* image = std::get_if<ImageOperand>(&operand.what)) {
-      files_.push_back(image->file);
-      file_weights_.push_back(operand.weight);
+      Picture picture{image->name, image->file};
+      if (!image->bytes.empty()) picture.data = image->bytes;
+      pictures_.push_back(std::move(picture));
+      picture_weights_.push_back(operand.weight);
     } else {
       const PointId id = std::get<PointOperand>(operand.what).id;
       points_.push_back(id);
@@ -178,9 +163,11 @@ class QueryEncoding {
       if (!stored[i]) return not_found("there is no point " + points_[i].to_string());
       auto& vectors = stored[i]->vectors;
       const auto found = std::find_if(vectors.begin(), vectors.end(),
-                                      [](const NamedVector& v) { return v.name.empty(); });
+                                      [&](const NamedVector& v) { return v.name == vector_name_; });
       if (found == vectors.end()) {
-        return invalid_argument("point " + points_[i].to_string() + " has no default vector");
+        return invalid_argument(
+            "point " + points_[i].to_string() + " has no " +
+            (vector_name_.empty() ? "default vector" : "vector \"" + vector_name_ + "\""));
       }
       if (found->kind != VectorKind::kDense) {
         return invalid_argument("the default vector of point " + points_[i].to_string() + " is " +
@@ -193,55 +180,33 @@ class QueryEncoding {
     return {};
   }
 
-  Result<image::PixelBatch> load_pictures() {
-    const image::PreprocessSpec& spec = encoder_->info().preprocess;
-    image::PixelBatch pixels(files_.size(), spec.output_height(), spec.output_width());
-    std::vector<std::future<Result<void>>> loads;
-    for (std::size_t i = 0; i < files_.size(); ++i) {
-      loads.push_back(pool_.submit(Priority::kQueryEncoding, [&, i]() -> Result<void> {
-        SIGHTLINE_TRY_DO(deadline_.check("decoding the query"));
-        return load_picture(files_[i], decode_, spec, pixels.row(i));
-      }));
+  /// Returns the milliseconds of decoding.
+  Result<double> encode_pictures() {
+    SIGHTLINE_TRY(const auto encoded, encoder_->encode_pictures(pictures_, alpha_, deadline_));
+    for (std::size_t i = 0; i < encoded.rows.size(); ++i) {
+      SIGHTLINE_TRY(const std::vector<float>& row, encoded.rows[i]);
+      SIGHTLINE_TRY_DO(add_weighted(row, picture_weights_[i], sum_));
     }
-    Result<void> first_failure;
-    for (auto& load : loads) {  // all of them: they write into `pixels`
-      auto loaded = wait_for(std::move(load));
-      if (!loaded && first_failure) first_failure = loaded;
-    }
-    SIGHTLINE_TRY_DO(first_failure);
-    return pixels;
-  }
-
-  Result<void> encode_pictures(const image::PixelBatch& pixels) {
-    SIGHTLINE_TRY(const auto rows, wait_for(pool_.submit_wide(Priority::kQueryEncoding, [&] {
-                    return encoder_->encode_pixels(pixels, deadline_);
-                  })));
-    return add_rows(rows, file_weights_);
+    return encoded.decode_ms;
   }
 
   Result<void> encode_texts() {
-    SIGHTLINE_TRY(const auto rows, wait_for(pool_.submit_wide(Priority::kQueryEncoding, [&] {
-                    return encoder_->encode_texts(texts_, deadline_);
-                  })));
-    return add_rows(rows, text_weights_);
-  }
-
-  Result<void> add_rows(const encoders::EmbeddingBatch& rows, const std::vector<double>& weights) {
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      SIGHTLINE_TRY_DO(add_weighted(rows.row(i), weights[i], sum_));
+    SIGHTLINE_TRY(const auto rows, encoder_->encode_texts(texts_, deadline_));
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      SIGHTLINE_TRY_DO(add_weighted(rows.row(i), text_weights_[i], sum_));
     }
     return {};
   }
 
   const CollectionStore& store_;
-  const encoders::Encoder* encoder_;
-  const codecs::DecodeOptions& decode_;
-  ComputePool& pool_;
+  const QueryEncoder* encoder_;
+  const codecs::AlphaRule alpha_;
+  const std::string& vector_name_;
   const Deadline deadline_;
   std::vector<std::string> texts_;
-  std::vector<std::filesystem::path> files_;
+  std::vector<Picture> pictures_;
   std::vector<PointId> points_, excluded_;
-  std::vector<double> text_weights_, file_weights_, point_weights_;
+  std::vector<double> text_weights_, picture_weights_, point_weights_;
   std::vector<std::vector<float>> vectors_;
   std::vector<double> sum_;
   std::vector<float> vector_;
@@ -287,20 +252,21 @@ Json to_json(const SearchPlan& plan) {
 Result<QueryPipeline> QueryPipeline::create(CollectionStore& store,
                                             const encoders::Encoder* encoder,
                                             codecs::DecodeOptions decode, ComputePool& pool) {
-  if (encoder != nullptr) {
-    SIGHTLINE_TRY(const CollectionInfo info, store.info());
-    SIGHTLINE_TRY_DO(check_same_model(info, encoder->info(), decode.alpha));
-  }
-  return QueryPipeline(store, encoder, decode, pool);
+  if (encoder == nullptr) return QueryPipeline(store, nullptr, decode.alpha);
+  SIGHTLINE_TRY(const CollectionInfo info, store.info());
+  SIGHTLINE_TRY_DO(check_same_model(info, encoder->info(), decode.alpha));
+  return QueryPipeline(store, std::make_shared<const DirectEncoder>(*encoder, decode, pool),
+                       decode.alpha);
 }
 
 Result<EncodedQuery> QueryPipeline::encode(const Query& query, Deadline deadline) const {
   try {
     EncodedQuery encoded;
     SIGHTLINE_TRY_DO(check_query(query));
-    QueryEncoding encoding(*store_, encoder_, decode_, *pool_, deadline);
+    QueryEncoding encoding(*store_, encoder_.get(), alpha_, query.vector_name, deadline);
     SIGHTLINE_TRY_DO(encoding.run(query, encoded.timings_ms));
     SearchRequest& request = encoded.request;
+    request.vector_name = query.vector_name;
     request.vector = encoding.take_vector();
     request.top_k = query.top_k;
     request.offset = query.offset;

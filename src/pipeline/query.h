@@ -16,6 +16,7 @@
 #include "core/result.h"
 #include "encoders/encoder.h"
 #include "pipeline/collection_store.h"
+#include "pipeline/query_encoder.h"
 
 namespace sightline::pipeline {
 
@@ -24,6 +25,8 @@ struct TextOperand {
 };
 struct ImageOperand {
   std::filesystem::path file;
+  std::vector<std::byte> bytes = {};  ///< Of a picture file; if there are any, `file` is not read.
+  std::string name = {};              ///< For messages; empty: that of the file.
 };
 struct PointOperand {
   PointId id;
@@ -38,6 +41,7 @@ struct QueryOperand {
 /// The query vector is the normalised weighted sum of the operands' unit vectors.
 struct Query {
   std::vector<QueryOperand> operands;  ///< 1..64
+  std::string vector_name;             ///< That is searched, of the pipeline's model.
   std::size_t top_k = 10;              ///< 1..10'000
   std::size_t offset = 0;
   std::optional<float> score_threshold;
@@ -77,17 +81,23 @@ struct EncodedQuery {
 /// Thread-safety: const methods may run on many threads at once.
 class QueryPipeline {
  public:
-  /// `encoder` may be null: then only PointOperands are taken. Both outlive the pipeline.
-  /// `pool` runs the encoding.
+  /// `encoder` may be null: then only PointOperands are taken. It outlives the pipeline, as `store`
+  /// does. `pool` runs the encoding.
   /// errors  kFailedPrecondition: the collection was made by another model or alpha rule; the
   /// message
   ///         names both.
   static Result<QueryPipeline> create(CollectionStore& store, const encoders::Encoder* encoder,
                                       codecs::DecodeOptions decode, ComputePool& pool);
+  /// With a model that others use too (EncoderHost::find() has chosen the one that made the vectors
+  /// that are asked), or none. `alpha`: the rule that they were made by.
+  QueryPipeline(CollectionStore& store, std::shared_ptr<const QueryEncoder> encoder,
+                codecs::AlphaRule alpha)
+      : store_(&store), encoder_(std::move(encoder)), alpha_(alpha) {}
 
   /// Points asked for by PointOperands with positive weight are left out of the hits.
   /// errors  kInvalidArgument: no operands, empty text, a sum of length 0, top_k out of range;
-  ///         kNotFound: a point or file that does not exist; those of codecs::decode().
+  ///         kNotFound: a point or file that does not exist; those of codecs::decode() and of
+  ///         QueryEncoder.
   Result<QueryAnswer> search(const Query& query, Deadline deadline) const;
 
   /// The two stages of search(), for many queries at once: all are answered from one state and a
@@ -97,14 +107,9 @@ class QueryPipeline {
                                                   Deadline deadline) const;
 
  private:
-  QueryPipeline(CollectionStore& store, const encoders::Encoder* encoder,
-                codecs::DecodeOptions decode, ComputePool& pool)
-      : store_(&store), encoder_(encoder), decode_(decode), pool_(&pool) {}
-
   CollectionStore* store_;
-  const encoders::Encoder* encoder_;
-  codecs::DecodeOptions decode_;
-  ComputePool* pool_;
+  std::shared_ptr<const QueryEncoder> encoder_;
+  codecs::AlphaRule alpha_;
 };
 
 /// "alpha and model of this collection are ...": empty result if `encoder` with `alpha` made it.

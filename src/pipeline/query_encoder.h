@@ -18,6 +18,8 @@
 
 namespace sightline::pipeline {
 
+struct LoadedPictures;
+
 /// What became of each of several pictures.
 struct EncodedPictures {
   /// Row i belongs to picture i: info().dim floats of L2 norm 1, or why there are none.
@@ -31,7 +33,9 @@ struct EncodedPictures {
 class QueryEncoder {
  public:
   virtual ~QueryEncoder() = default;
-  virtual const encoders::EncoderInfo& info() const = 0;
+  /// The model itself, for bulk work that makes batches of its own.
+  virtual const encoders::Encoder& encoder() const = 0;
+  const encoders::EncoderInfo& info() const { return encoder().info(); }
 
   /// Any number of texts, in order; rows of L2 norm 1.
   /// errors  kOverloaded: too much is waiting; kDeadlineExceeded, kCancelled.
@@ -43,9 +47,13 @@ class QueryEncoder {
                                                          Deadline deadline) const = 0;
   /// Any number of pictures, in order; a broken one fails alone.
   /// errors  as encode_texts(), then nothing was encoded.
-  virtual Result<EncodedPictures> encode_pictures(std::span<const Picture> pictures,
-                                                  codecs::AlphaRule alpha,
-                                                  Deadline deadline) const = 0;
+  Result<EncodedPictures> encode_pictures(std::span<const Picture> pictures,
+                                          codecs::AlphaRule alpha, Deadline deadline) const;
+
+ protected:
+  /// Reads, decodes and preprocesses (internal/picture_loading.h).
+  virtual Result<LoadedPictures> load(std::span<const Picture> pictures, codecs::AlphaRule alpha,
+                                      const Deadline& deadline) const = 0;
 };
 
 /// Runs a model on the pool, one call after the other.
@@ -54,14 +62,15 @@ class DirectEncoder final : public QueryEncoder {
   /// All outlive it. `decode`: but for its alpha rule.
   DirectEncoder(const encoders::Encoder& encoder, codecs::DecodeOptions decode, ComputePool& pool)
       : encoder_(encoder), decode_(decode), pool_(pool) {}
-  const encoders::EncoderInfo& info() const override { return encoder_.info(); }
+  const encoders::Encoder& encoder() const override { return encoder_; }
   Result<encoders::EmbeddingBatch> encode_texts(std::span<const std::string> texts,
                                                 Deadline deadline) const override;
   Result<encoders::EmbeddingBatch> encode_pixels(const image::PixelBatch& pixels,
                                                  Deadline deadline) const override;
-  Result<EncodedPictures> encode_pictures(std::span<const Picture> pictures,
-                                          codecs::AlphaRule alpha,
-                                          Deadline deadline) const override;
+
+ protected:
+  Result<LoadedPictures> load(std::span<const Picture> pictures, codecs::AlphaRule alpha,
+                              const Deadline& deadline) const override;
 
  private:
   const encoders::Encoder& encoder_;
