@@ -26,6 +26,8 @@
 
 namespace sightline::pipeline {
 
+class UploadShelf;
+
 enum class Metric { kCosine, kDot, kEuclid, kManhattan };
 std::string_view metric_name(Metric metric);  ///< "cosine", "dot", "euclid", "manhattan"
 Result<Metric> parse_metric(std::string_view text);
@@ -421,6 +423,9 @@ class CollectionStore {
   /// returns false. Reads one snapshot.
   virtual Result<void> visit_sources(
       std::string_view prefix, const std::function<bool(const SourceRecord&)>& visit) const = 0;
+
+  /// Where the pictures lie that were uploaded into this collection; null: not kept here.
+  virtual UploadShelf* uploads() const { return nullptr; }
 
   /// Readers beside a writer: sees what has been committed until now. Does nothing for the writer.
   /// Waits for running reads: not to be called from a visitor. kNotFound: the collection was

@@ -276,5 +276,6 @@ EncoderHostStatistics EncoderHost::statistics() const {
 }
 
 const EncoderHostOptions& EncoderHost::options() const { return impl_->parts.options; }
+codecs::DecodeBudget& EncoderHost::decode_budget() const { return impl_->parts.budget; }
 
 }  // namespace sightline::pipeline

@@ -18,6 +18,10 @@
 #include "pipeline/collection_store.h"
 #include "pipeline/query_encoder.h"
 
+namespace sightline::codecs {
+class DecodeBudget;
+}
+
 namespace sightline::pipeline {
 
 struct EncoderHostOptions {
@@ -101,6 +105,7 @@ class EncoderHost {
   std::vector<ModelListing> list() const;
   EncoderHostStatistics statistics() const;
   const EncoderHostOptions& options() const;
+  codecs::DecodeBudget& decode_budget() const;  ///< Of all decodes of the service.
 
  private:
   struct Impl;

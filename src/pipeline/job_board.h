@@ -60,10 +60,10 @@ struct JobStatus {
   std::optional<IngestReport> report;  ///< Of a finished one.
   std::optional<Status> error;         ///< Of a failed one.
 };
-/// {"id", "kind": "index", "state", "collection", "paths", "created", "started", "finished",
-/// "progress": {"seen", "indexed", "unchanged", "skipped", "found", "walk_done",
-/// "images_per_second", "elapsed_s", "eta_s"}, "report", "error"}; times in RFC 3339, unknown ones
-/// null.
+/// {"id", "kind": "index", "collection", "paths", "state", "created_at", "started_at",
+/// "finished_at", "progress": {"seen", "indexed", "unchanged", "skipped", "found", "walk_done",
+/// "images_per_second", "elapsed_s", "eta_s"}, "report", "error"}; times in RFC 3339, what is
+/// unknown null.
 Json to_json(const JobStatus& job);
 
 /// Thread-safety: all methods may be called from any thread.

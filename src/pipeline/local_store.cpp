@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds kReopenPatience{5'000};
 LocalStore::LocalStore(LocalStoreSetup setup, ComputePool& pool)
     : setup_(std::move(setup)),
       pool_(pool),
+      uploads_(setup_.folder / "uploads"),
       keeper_(setup_.name, setup_.options.sealing,
               [this](Activity activity, const Deadline& deadline) {
                 return build_in_background(activity, deadline);
@@ -39,6 +40,7 @@ Result<std::shared_ptr<LocalStore>> LocalStore::open(LocalStoreSetup setup,
   if (db->is_writer()) SIGHTLINE_TRY_DO(store->tidy_up(*db));
   SIGHTLINE_TRY_DO(store->start(std::move(db)));
   if (store->writer_) {
+    store->sweep_uploads();
     store->start_syncing();
     store->keeper_.start();
   }
@@ -98,6 +100,17 @@ Result<void> LocalStore::tidy_up(const storage::CollectionDb& db) const {
     if (!listed.contains(name)) SIGHTLINE_TRY_DO(remove_folder(shards_folder() / name));
   }
   return {};
+}
+
+/// What cannot be told or removed now stays: no reason to refuse the opening.
+void LocalStore::sweep_uploads() const {
+  std::vector<std::string> named;
+  auto swept = visit_sources(storage::kUploadScheme, [&](const SourceRecord& record) {
+    if (auto hex = upload_hash(record.uri)) named.push_back(*std::move(hex));
+    return true;
+  });
+  if (swept) swept = uploads_.sweep(named);
+  if (!swept) log_warning("uploads", shown_name() + ": " + swept.error().message);
 }
 
 Result<void> LocalStore::start_over() {

@@ -34,6 +34,7 @@
 #include "pipeline/internal/read_gate.h"
 #include "pipeline/internal/shard_keeper.h"
 #include "pipeline/internal/store_view.h"
+#include "pipeline/upload_shelf.h"
 #include "storage/collection_db.h"
 #include "storage/collection_writer.h"
 
@@ -95,6 +96,7 @@ class LocalStore final : public CollectionStore {
   Result<std::optional<PointId>> find_content(std::string_view content_hash) const override;
   Result<void> visit_sources(std::string_view prefix,
                              const std::function<bool(const SourceRecord&)>& visit) const override;
+  UploadShelf* uploads() const override { return &uploads_; }
   Result<void> catch_up() override;
   Result<void> flush() override;
 
@@ -147,6 +149,7 @@ class LocalStore final : public CollectionStore {
   Result<void> load();
   Result<void> start(std::unique_ptr<storage::CollectionDb> db);
   Result<void> tidy_up(const storage::CollectionDb& db) const;
+  void sweep_uploads() const;
   Result<void> start_over();
   Result<void> load_afresh();
   Result<void> reopen_after_failure();
@@ -215,6 +218,7 @@ class LocalStore final : public CollectionStore {
   void commit_part(std::span<PendingWrite* const> part);
   Result<WriteSummary> add(PendingWrite& pending);
   Result<void> commit_added();
+  void remove_erased_uploads();
   void start_syncing();
   void stop_syncing();
   void sync_loop();
@@ -237,6 +241,7 @@ class LocalStore final : public CollectionStore {
 
   const LocalStoreSetup setup_;
   ComputePool& pool_;
+  mutable UploadShelf uploads_;
 
   // Replaced inside gate_.change() alone.
   mutable ReadGate gate_;

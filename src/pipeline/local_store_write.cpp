@@ -339,12 +339,36 @@ Result<void> LocalStore::commit_added() {
     SIGHTLINE_TRY_DO(publish());
   }
   index_is_behind_ = false;
+  remove_erased_uploads();
   const auto num_rows =
       std::count_if(written->begin(), written->end(), [](const storage::RowEffect& effect) {
         return effect.kind == storage::RowEffect::Kind::kPut;
       });
   keeper_.note_write(static_cast<std::uint64_t>(num_rows), index_->has_full_shards());
   return {};
+}
+
+void LocalStore::remove_erased_uploads() {
+  std::vector<std::string> hashes;
+  for (const std::string& uri : writer_->take_erased_uploads()) {
+    if (auto hex = upload_hash(uri)) hashes.push_back(*std::move(hex));
+  }
+  if (hashes.empty()) return;
+  // A power loss must not bring points back whose pictures are gone.
+  if (setup_.options.durability != Durability::kSync) {
+    if (const auto synced = writer_->sync_log(); !synced) {
+      log_warning("storage", shown_name() + ": " + synced.error().message);
+      return;
+    }
+  }
+  uploads_.remove_unnamed(hashes, [this](const std::string& hex) -> Result<bool> {
+    bool named = false;
+    SIGHTLINE_TRY_DO(visit_sources(upload_uri(hex, std::nullopt), [&](const SourceRecord&) {
+      named = true;
+      return false;
+    }));
+    return named;
+  });
 }
 
 void LocalStore::start_syncing() {

@@ -6,7 +6,7 @@
 #include "codecs/decode.h"
 #include "codecs/facts.h"
 #include "core/checksum.h"
-#include "pipeline/file_uri.h"
+#include "pipeline/internal/picture_description.h"
 #include "pipeline/internal/source_reader.h"
 
 namespace sightline::pipeline {
@@ -14,12 +14,6 @@ namespace {
 
 /// Enough for the header of nearly every picture, and for all of most small ones.
 constexpr std::uint64_t kHeadBytes = std::uint64_t{256} << 10;
-/// Perceptual hash and thumbnail begin with a picture of this size: one pass over the pixels.
-constexpr std::size_t kSmallEdge = 256;
-
-std::string last_name(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
-}
 
 class PictureWork {
  public:
@@ -219,21 +213,12 @@ class PictureWork {
 
   /// Takes vector, facts and thumbnail over from a point with the same bytes, if there is one.
   Result<std::optional<Outcome>> copy_of_known_content() {
-    SIGHTLINE_TRY(const auto other, context_.store.find_content(content_hash_));
-    if (!other) return std::optional<Outcome>();
-    SIGHTLINE_TRY(auto points, context_.store.get({&*other, 1}, {true, true}));
-    if (points.empty() || !points[0]) return std::optional<Outcome>();
-    StoredPoint& point = *points[0];
-    const auto vector = std::find_if(point.vectors.begin(), point.vectors.end(),
-                                     [](const NamedVector& v) { return v.name.empty(); });
-    const auto facts = point.payload.find("_image");
-    if (vector == point.vectors.end() || facts == point.payload.end() || !facts->is_object()) {
-      return std::optional<Outcome>();
-    }
-    SIGHTLINE_TRY(Outcome result, indexed(*facts));
+    SIGHTLINE_TRY(auto known, find_known_picture(context_.store, content_hash_, ""));
+    if (!known) return std::optional<Outcome>();
+    SIGHTLINE_TRY(Outcome result, indexed(std::move(known->facts)));
     auto& upsert = std::get<UpsertPoint>(result.ops[static_cast<std::size_t>(result.upsert_at)]);
-    upsert.vectors.push_back(std::move(*vector));
-    if (auto thumbnail = context_.store.thumbnail(*other)) upsert.thumbnail = *std::move(thumbnail);
+    upsert.vectors.push_back(std::move(known->vector));
+    upsert.thumbnail = std::move(known->thumbnail);
     result.upsert_at = -1;
     return std::optional<Outcome>(std::move(result));
   }
@@ -241,37 +226,19 @@ class PictureWork {
   // --- decoding --------------------------------------------------------------------------------
 
   Result<WorkResult> decode() {
-    const auto decoded = [&] {
-      CpuTimer timer(context_.times, Stage::kDecode);
-      return codecs::decode(bytes_, context_.options.decode);
-    }();
-    if (!decoded) return done(skipped(decoded.error().with_context(label())));
-
-    Json facts;
-    std::string thumbnail;
-    {
-      CpuTimer timer(context_.times, Stage::kFacts);
-      const auto small = codecs::shrink(decoded->view(), kSmallEdge);
-      if (!small) return done(skipped(small.error().with_context(label())));
-      facts = codecs::picture_facts(bytes_, header_, decoded->view(), digest_, small->view());
-      const std::size_t edge = context_.options.thumbnail_edge;
-      if (edge > 0) {
-        auto made =
-            codecs::make_thumbnail(edge <= kSmallEdge ? small->view() : decoded->view(), edge);
-        if (!made) return done(skipped(made.error().with_context(label())));
-        thumbnail = *std::move(made);
-      }
-    }
+    auto described = describe_picture(bytes_, header_, digest_, context_.options.decode,
+                                      context_.options.thumbnail_edge, context_.times);
+    if (!described) return done(skipped(described.error().with_context(label())));
     bytes_ = {};
-    SIGHTLINE_TRY(Outcome outcome, indexed(std::move(facts)));
+    SIGHTLINE_TRY(Outcome outcome, indexed(std::move(described->facts)));
     std::get<UpsertPoint>(outcome.ops[static_cast<std::size_t>(outcome.upsert_at)]).thumbnail =
-        std::move(thumbnail);
+        std::move(described->thumbnail);
 
     WorkResult result;
     result.kind = WorkResult::Kind::kRow;
     result.row = context_.host.reserve_row();
     CpuTimer timer(context_.times, Stage::kPreprocess);
-    auto preprocessed = image::preprocess(decoded->view(), context_.encoder.preprocess,
+    auto preprocessed = image::preprocess(described->pixels.view(), context_.encoder.preprocess,
                                           result.row.batch->pixels.row(result.row.index));
     // The row is taken either way: a skipped outcome in it passes through the encoder unseen.
     if (!preprocessed) outcome = skipped(preprocessed.error().with_context(label()));
@@ -290,8 +257,7 @@ class PictureWork {
     }
     SIGHTLINE_TRY_DO(consider_stored_point(upsert, result.ops));
     facts["uri"] = source_.uri;
-    facts["name"] =
-        to_valid_utf8(last_name(source_.member.empty() ? source_.path : source_.member));
+    facts["name"] = last_name(source_.member.empty() ? source_.path : source_.member);
     upsert.payload["_image"] = std::move(facts);
     SourceRecord record = new_record();
     record.id = source_.id;

@@ -34,22 +34,25 @@ struct UploadItem {
 
 struct UploadResult {
   std::string name;  ///< Of the item, or of the tar's member.
-  /// "created"; "updated": other payload; "unchanged"; "failed"
+  /// "indexed": a new point, or another picture for its id; "updated": another payload alone;
+  /// "unchanged"; "failed"
   std::string status;
   std::optional<PointId> id;  ///< Unless failed.
   std::optional<Status> error;
   std::size_t width = 0, height = 0;  ///< Unless failed.
 };
-/// {"name", "status", "id", "width", "height"} or {"name", "status", "error", "code"}
+/// {"name", "status", "id", "width", "height", "error"}; what is not there is null.
 Json to_json(const UploadResult& result);
 
 struct UploadOptions {
+  /// Whose model encodes; absent: the default vector, or the only one that has a model.
+  std::optional<std::string> vector_name;
   std::size_t thumbnail_edge = 256;                  ///< pixels; 0: no thumbnails
   std::uint64_t max_bytes = std::uint64_t{1} << 30;  ///< Of one picture file.
 };
 
 struct UploadSummary {
-  std::uint64_t created = 0, updated = 0, unchanged = 0, failed = 0;
+  std::uint64_t indexed = 0, updated = 0, unchanged = 0, failed = 0;
 };
 
 /// Thread-safety: const methods may run on many threads at once.
@@ -83,7 +86,7 @@ class Uploader {
         alpha_(alpha),
         encoders_(&encoders),
         pool_(&pool),
-        options_(options) {}
+        options_(std::move(options)) {}
 
   std::shared_ptr<CollectionStore> store_;
   HostedModel model_;
@@ -102,8 +105,8 @@ struct PointPicture {
 };
 
 struct PointPictureOptions {
-  /// JPEG previews of formats that browsers do not show (HEIC, TIFF, BMP), and of all if `preview`.
-  bool preview = false;
+  /// Formats that browsers do not show (HEIC, TIFF) come as JPEG previews, unless `original`.
+  bool original = false;
   std::size_t preview_edge = 2048;  ///< pixels
 };
 

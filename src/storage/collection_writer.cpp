@@ -45,6 +45,7 @@ class CollectionWriter::Impl {
   }
 
   void abandon() { group_.restart(committed_); }
+  std::vector<std::string> take_erased_uploads() { return group_.take_erased_uploads(); }
 
   Result<void> sync_log() {
     const MutexLock lock(log_mutex_);
@@ -221,6 +222,9 @@ Result<void> CollectionWriter::put_config(const Json& config) {
   return {};
 }
 void CollectionWriter::abandon() { impl_->abandon(); }
+std::vector<std::string> CollectionWriter::take_erased_uploads() {
+  return impl_->take_erased_uploads();
+}
 Result<void> CollectionWriter::sync_log() { return impl_->sync_log(); }
 const CollectionCounters& CollectionWriter::counters() const { return impl_->counters(); }
 

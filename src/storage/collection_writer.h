@@ -24,6 +24,9 @@ struct Filter;
 
 namespace sightline::storage {
 
+/// URIs of sources whose files the collection keeps itself.
+inline constexpr std::string_view kUploadScheme = "sha256:";
+
 /// As stored: normalised already where the metric asks for it; the rest as in VectorView.
 struct VectorValue {
   std::string name;
@@ -155,6 +158,10 @@ class CollectionWriter {
 
   /// Forgets the group.
   void abandon();
+
+  /// URIs of kUploadScheme whose records went since the last call; some may be there again, or
+  /// still, where their request failed.
+  std::vector<std::string> take_erased_uploads();
 
   /// Makes what was committed with Sync::kNo durable. Waits for a commit that is being written.
   Result<void> sync_log();

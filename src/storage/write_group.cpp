@@ -147,6 +147,7 @@ void WriteGroup::tell_payload(Slot slot, const PointId& id, Json&& payload) {
 Result<void> WriteGroup::erase_source_row(std::string_view uri) {
   SIGHTLINE_TRY(const auto present, get(kSources, uri));
   if (!present) return {};
+  if (uri.starts_with(kUploadScheme)) erased_uploads_.emplace_back(uri);
   --next_.num_sources;
   return erase(kSources, uri);
 }

@@ -192,7 +192,7 @@ TEST_F(ImageSourceTest, RefusesByTheRule) {
       {at("in"), StatusCode::kInvalidArgument, "regular file"},
       {std::string("a b.jpg\0.png", 12), StatusCode::kPermissionDenied, "taken for a path"},
       {base64("only some words"), StatusCode::kNotFound, "not of a picture"},
-      {base64(jpeg_) + "\n", StatusCode::kNotFound, "multiple of 4"},
+      {base64(jpeg_) + "\n", StatusCode::kPermissionDenied, "multiple of 4"},
   };
   for (const Case& c : cases) {
     const auto picture = load(c.text);
@@ -220,7 +220,8 @@ TEST_F(ImageSourceTest, LargeFilesAreRefused) {
 /// Answers each path with a fixed text, on a port of the loopback interface.
 class TinyServer {
  public:
-  explicit TinyServer(std::map<std::string, std::string> answers) : answers_(std::move(answers)) {
+  using Answers = std::map<std::string, std::string>;
+  explicit TinyServer(Answers answers) : answers_(std::move(answers)) {
     listener_ = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -316,11 +317,11 @@ TEST_F(HttpImageTest, FetchesAndFollowsRedirects) {
 }
 
 TEST_F(HttpImageTest, ConnectsToPublicAddressesAlone) {
-  const TinyServer server({{"/a.jpg", ok(jpeg_)}});
+  const TinyServer server(TinyServer::Answers{{"/a.jpg", ok(jpeg_)}});
   options_.may_connect = is_public_address;
   const std::string port = std::to_string(server.port());
-  for (const std::string& host : {"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]",
-                                  "2130706433", "0x7f000001", "127.1", "0.0.0.0", "10.0.0.1"}) {
+  for (const std::string host : {"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]",
+                                 "2130706433", "0x7f000001", "127.1", "0.0.0.0", "10.0.0.1"}) {
     const auto picture = load("http://" + host + ":" + port + "/a.jpg");
     ASSERT_FALSE(picture) << host;
     EXPECT_EQ(picture.error().code, StatusCode::kPermissionDenied)
@@ -357,7 +358,7 @@ TEST_F(HttpImageTest, LimitsSizeAndTime) {
 }
 
 TEST_F(HttpImageTest, StopsWhenNobodyWaits) {
-  const TinyServer server({{"/silent", ""}});
+  const TinyServer server(TinyServer::Answers{{"/silent", ""}});
   std::stop_source stop;
   std::thread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

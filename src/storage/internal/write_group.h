@@ -34,6 +34,8 @@ class WriteGroup {
   const CollectionCounters& counters() const { return next_; }
   rocksdb::WriteBatchWithIndex& batch() { return batch_; }
   std::vector<RowEffect> take_effects() { return std::exchange(effects_, {}); }
+  /// As CollectionWriter::take_erased_uploads().
+  std::vector<std::string> take_erased_uploads() { return std::exchange(erased_uploads_, {}); }
   /// An empty group after `committed`.
   void restart(const CollectionCounters& committed);
 
@@ -88,6 +90,7 @@ class WriteGroup {
   rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true};
   CollectionCounters next_;
   std::vector<RowEffect> effects_;
+  std::vector<std::string> erased_uploads_;
   // Of the request that is being resolved.
   RequestOutcome outcome_;
   std::map<PointId, std::string> ties_;  // point -> URI of the source put for it
