@@ -139,9 +139,9 @@ class PictureSearch {
     answer_.timings_ms = std::move(encoded.timings_ms);
     vector_ = std::move(encoded.request.vector);
     excluded_ = std::move(encoded.request.exclude);
-    SIGHTLINE_TRY(const CollectionInfo info, scope_.store.info());
-    const auto config = info.config.vectors.find("");
-    is_cosine_ = config != info.config.vectors.end() && config->second.metric == Metric::kCosine;
+    SIGHTLINE_TRY(const auto config, scope_.store.config());
+    const auto vector = config->vectors.find("");
+    is_cosine_ = vector != config->vectors.end() && vector->second.metric == Metric::kCosine;
     SIGHTLINE_TRY_DO(measure_background());
 
     Stopwatch watch;
@@ -343,7 +343,8 @@ PictureHit to_picture_hit(StoredPoint point, const PayloadSelector& with_payload
   if (facts != point.payload.end() && facts->is_object()) {
     const auto uri = facts->find("uri");
     if (uri != facts->end() && uri->is_string()) {
-      hit.path = display_path(uri->get<std::string>());
+      const auto& text = uri->get_ref<const std::string&>();
+      if (text.starts_with("file:")) hit.path = display_path(text);  // an upload has none
       hit.has_picture = true;
     }
     hit.version = version_of(*facts);

@@ -4,13 +4,14 @@
 #include <cmath>
 #include <utility>
 
-#include "pipeline/point_query.h"
 
 namespace sightline::pipeline {
 namespace {
 
 /// A sample of a collection that changes is taken again after so long.
 constexpr std::chrono::seconds kSampleAge{10};
+/// Before that nobody asks whether it changes.
+constexpr std::chrono::milliseconds kUncheckedAge{500};
 
 double inner_product(std::span<const float> a, const float* b) {
   double sum = 0;
@@ -44,31 +45,30 @@ bool ScoreBackgrounds::Sample::is_good_for(const CollectionInfo& info,
   if (dim != wanted_dim || info.commit_number < commit_number) return false;
   if (info.commit_number == commit_number) return true;
   const bool is_other_size = info.num_points > 2 * num_points || info.num_points < num_points / 2;
-  return !is_other_size && std::chrono::steady_clock::now() - taken < kSampleAge;
+  return !is_other_size && age() < kSampleAge;
 }
 
 Result<std::shared_ptr<const ScoreBackgrounds::Sample>> ScoreBackgrounds::sample_of(
     const std::string& collection, const CollectionStore& store, std::size_t dim,
     const Deadline& deadline) {
-  SIGHTLINE_TRY(const CollectionInfo info, store.info());
+  std::shared_ptr<const Sample> known;
   {
     const MutexLock lock(mutex_);
-    const auto known = samples_.find(collection);
-    if (known != samples_.end() && known->second->is_good_for(info, dim)) return known->second;
+    const auto found = samples_.find(collection);
+    if (found != samples_.end()) known = found->second;
   }
-  PointQuery query;
-  query.query = SampleQuery{};
-  query.limit = kBackgroundPoints;
-  query.with_vectors = {VectorSelector::Kind::kNames, {""}};
-  SIGHTLINE_TRY(const auto answers,
-                run_point_queries({collection, store, {}}, {&query, 1}, deadline));
+  if (known && known->dim == dim && known->age() < kUncheckedAge) return known;
+  SIGHTLINE_TRY(const CollectionInfo info, store.info());
+  if (known && known->is_good_for(info, dim)) return known;
+  SIGHTLINE_TRY(const auto points,
+                store.sample(kBackgroundPoints, {false, true, {""}}, nullptr, deadline));
   auto sample = std::make_shared<Sample>();
   sample->commit_number = info.commit_number;
   sample->num_points = info.num_points;
   sample->taken = std::chrono::steady_clock::now();
   sample->dim = dim;
-  for (const PointHit& hit : answers[0].hits) {
-    for (const NamedVector& vector : hit.vectors) {
+  for (const StoredPoint& point : points) {
+    for (const NamedVector& vector : point.vectors) {
       if (!vector.name.empty() || vector.values.size() != dim) continue;
       sample->rows.insert(sample->rows.end(), vector.values.begin(), vector.values.end());
     }

@@ -53,6 +53,9 @@ class ScoreBackgrounds {
     std::size_t dim = 0;
     std::vector<float> rows;  ///< [n, dim], unit rows
 
+    std::chrono::steady_clock::duration age() const {
+      return std::chrono::steady_clock::now() - taken;
+    }
     bool is_good_for(const CollectionInfo& info, std::size_t wanted_dim) const;
   };
 

@@ -6,7 +6,7 @@ target_link_libraries(store_process PRIVATE sightline::pipeline sightline::warni
 foreach(name IN ITEMS local_store local_store_sources local_store_filter local_store_shards
         local_store_model local_store_vectors local_store_values
         local_store_threads local_store_readers local_store_survival data_folder
-        local_index local_store_snapshot live_slots read_gate shard_keeper shard_policy)
+        local_index local_store_snapshot live_slots point_scan read_gate shard_keeper shard_policy)
   sightline_add_test(${name}_test LABELS pipeline LINK sightline::pipeline)
 endforeach()
 # Changes a database behind the store's back.

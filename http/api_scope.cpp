@@ -1,0 +1,31 @@
+#include "http/api_scope.h"
+
+#include "pipeline/data_folder.h"
+
+namespace sightline::http {
+
+Result<void> check_right(const Principal& principal, Right right, std::string_view collection) {
+  if (principal.may(right, collection)) return {};
+  return Status{StatusCode::kPermissionDenied,
+                "the key may not do this in collection \"" + std::string(collection) + "\""};
+}
+
+Result<std::shared_ptr<pipeline::CollectionStore>> open_for(const Services& services,
+                                                            const Principal& principal, Right right,
+                                                            std::string_view name) {
+  SIGHTLINE_TRY_DO(check_right(principal, right, name));
+  return services.folder.open_collection(name);
+}
+
+Result<std::vector<std::string>> visible_collections(const Services& services,
+                                                     const Principal& principal) {
+  SIGHTLINE_TRY(std::vector<std::string> names, services.folder.list_collections());
+  std::erase_if(names, [&](const std::string& name) { return !principal.may(Right::kRead, name); });
+  return names;
+}
+
+std::string collection_or_default(const Services& services, std::string_view name) {
+  return name.empty() ? services.settings.collection : std::string(name);
+}
+
+}  // namespace sightline::http

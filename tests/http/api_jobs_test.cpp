@@ -1,0 +1,81 @@
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "tests/http/api_fixture.h"
+#include "tests/pipeline/pictures.h"
+
+namespace sightline::http {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing_support::make_png;
+
+class ApiJobs : public ApiTest {
+ protected:
+  void write_pictures(int count) const {
+    for (int i = 0; i < count; ++i) {
+      std::ofstream(allowed_ / ("p" + std::to_string(i) + ".png"), std::ios::binary)
+          << make_png(static_cast<std::uint32_t>(i));
+    }
+  }
+  Json wait_for(const std::string& id) {
+    for (int i = 0; i < 600; ++i) {
+      const Json job = get("/v1/jobs/" + id).json();
+      if (job["state"] != "queued" && job["state"] != "running") return job;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    ADD_FAILURE() << "the job does not end";
+    return nullptr;
+  }
+};
+
+TEST_F(ApiJobs, IndexesAFolder) {
+  write_pictures(6);
+  std::ofstream(allowed_ / "bad.png") << "broken";
+  const Reply started =
+      post("/v1/jobs", {{"collection", "photos"}, {"paths", {allowed_.path().string()}}});
+  ASSERT_EQ(started.status, 202) << started.body;
+  const std::string id = started.json()["id"];
+  EXPECT_EQ(started.headers.find("location"), "/v1/jobs/" + id);
+  const Json job = wait_for(id);
+  EXPECT_EQ(job["state"], "done") << job;
+  EXPECT_EQ(job["report"]["indexed"], 6);
+  EXPECT_EQ(job["report"]["skipped"]["not_a_picture"], 1);
+  EXPECT_EQ(job["progress"]["seen"], 7);
+  EXPECT_THAT(get("/v1/jobs").json()["jobs"], SizeIs(1));
+  EXPECT_THAT(post("/v1/search", {{"collection", "photos"}}).json()["hits"], SizeIs(6));
+
+  EXPECT_EQ(remove("/v1/jobs/" + id).json()["state"], "done");
+}
+
+TEST_F(ApiJobs, Failures) {
+  EXPECT_EQ(get("/v1/jobs/77").status, 404);
+  EXPECT_EQ(remove("/v1/jobs/77").status, 404);
+  const auto refused = [&](const Json& body) { return post("/v1/jobs", body); };
+  EXPECT_EQ(refused(Json::object()).status, 422);
+  EXPECT_EQ(refused({{"paths", {"relative"}}}).status, 422);
+  EXPECT_EQ(refused({{"paths", {"relative"}}}).error("param"), "paths[0]");
+  EXPECT_EQ(refused({{"paths", {7}}}).status, 422);
+  EXPECT_EQ(refused({{"paths", {"/etc"}}}).status, 403);
+  EXPECT_THAT(refused({{"paths", {"/etc"}}}).error(), HasSubstr("/etc"));
+  EXPECT_EQ(refused({{"paths", {(allowed_ / "nothere").string()}}}).status, 404);
+  EXPECT_EQ(refused({{"paths", {"/"}}, {"unknown", 1}}).status, 422);
+}
+
+TEST_F(ApiJobs, KeysSeeJobsOfTheirCollections) {
+  write_pictures(1);
+  const std::string id =
+      post("/v1/jobs", {{"collection", "a"}, {"paths", {allowed_.path().string()}}}).json()["id"];
+  wait_for(id);
+  principal_.collections = {"b"};
+  EXPECT_EQ(get("/v1/jobs/" + id).status, 404);
+  EXPECT_EQ(remove("/v1/jobs/" + id).status, 404);
+  EXPECT_THAT(get("/v1/jobs").json()["jobs"], testing::IsEmpty());
+  EXPECT_EQ(post("/v1/jobs", {{"collection", "a"}, {"paths", {allowed_.path().string()}}}).status,
+            403);
+}
+
+}  // namespace
+}  // namespace sightline::http
