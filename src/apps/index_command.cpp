@@ -7,6 +7,8 @@
 #include "apps/inputs.h"
 #include "apps/interrupt.h"
 #include "apps/progress_bar.h"
+#include "apps/remote.h"
+#include "apps/remote_work.h"
 #include "apps/text_format.h"
 #include "index/shard_spec.h"
 #include "pipeline/ingest.h"
@@ -19,6 +21,7 @@ struct IndexFlags {
   std::vector<std::string> exclude;
   bool prune = false, follow_symlinks = false, hidden = false;
   IndexSpecFlags index;
+  RemoteFlags remote;
 };
 
 /// Before a model is loaded and a folder made: a path that was mistyped.
@@ -46,7 +49,8 @@ Result<std::optional<pipeline::CollectionInfo>> find_collection(pipeline::DataFo
 }
 
 std::string summary(const CommandContext& context, const pipeline::IngestReport& report,
-                    double seconds, const std::filesystem::path& skipped_file) {
+                    double seconds, const std::filesystem::path& skipped_file,
+                    const std::string& server = "") {
   std::uint64_t num_skipped = 0;
   std::string reasons;
   for (const auto& [reason, count] : report.skipped) {
@@ -61,8 +65,11 @@ std::string summary(const CommandContext& context, const pipeline::IngestReport&
   if (report.indexed > 0) text += " (" + format_fixed(report.images_per_second, 1) + " pictures/s)";
   text += "\n";
   if (num_skipped > 0) {
-    text += "Skipped: " + reasons + "; each with its reason in " +
-            escape_line(skipped_file.string()) + "\n";
+    text += "Skipped: " + reasons;
+    if (!skipped_file.empty()) {
+      text += "; each with its reason in " + escape_line(skipped_file.string());
+    }
+    text += "\n";
   }
   if (report.interrupted) {
     text += "Interrupted: everything counted above is kept; run the same command to go on.\n";
@@ -73,6 +80,7 @@ std::string summary(const CommandContext& context, const pipeline::IngestReport&
     if (context.was_flagged("data_dir")) {
       text += " --data " + escape_line(context.settings().data_dir.string());
     }
+    if (!server.empty()) text += " --server " + escape_line(server);
     text += "\n";
   }
   return text;
@@ -129,7 +137,55 @@ Result<void> optimize(pipeline::CollectionStore& store, pipeline::IngestReport& 
   return {};
 }
 
-Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
+Result<int> finish(CommandContext& context, const pipeline::IngestReport& report,
+                   const std::string& summary) {
+  if (context.json()) {
+    context.print(pipeline::to_json(report));
+  } else {
+    context.out += summary;
+  }
+  if (!report.interrupted) return kExitOk;
+  if (context.json()) {
+    context.note("interrupted: what was counted is kept; run the same command to go on");
+  }
+  return kExitInterrupted;
+}
+
+/// As a job of the server, whose folders the paths are in.
+Result<int> index_there(CommandContext& context, const IndexFlags& flags, RemoteServer& server) {
+  const auto started = std::chrono::steady_clock::now();
+  for (const char* key : {"data_dir", "image.alpha", "precision", "device"}) {
+    if (context.was_flagged(key)) {
+      return context.usage_error(
+          std::string("--server chooses for itself: leave out the flag for ") + key);
+    }
+  }
+  if (flags.index.spec || flags.index.target_recall) {
+    return context.usage_error("--index and --target-recall do not go with --server");
+  }
+  RemoteIndexing indexing;
+  indexing.collection = context.settings().collection;
+  for (const std::string& path : flags.paths) {
+    indexing.paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
+  }
+  indexing.exclude = flags.exclude;
+  indexing.prune = flags.prune;
+  indexing.follow_symlinks = flags.follow_symlinks;
+  indexing.hidden = flags.hidden;
+  if (context.was_flagged("model")) indexing.model = context.settings().model;
+
+  InterruptWatch interrupt("interrupted: the server finishes the batch in flight");
+  ProgressBar bar(context.quiet());
+  const auto report = index_remotely(
+      server, indexing, [&](const pipeline::IngestProgress& progress) { bar.update(progress); },
+      interrupt.token());
+  bar.clear();
+  if (!report) return report.error();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+  return finish(context, *report, summary(context, *report, elapsed.count(), {}, server.url()));
+}
+
+Result<int> index_here(CommandContext& context, const IndexFlags& flags) {
   const auto started = std::chrono::steady_clock::now();
   SIGHTLINE_TRY_DO(check_paths(flags.paths));
   const settings::Settings& settings = context.settings();
@@ -175,16 +231,13 @@ Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
   bar.clear();
 
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-  if (context.json()) {
-    context.print(pipeline::to_json(*report));
-  } else {
-    context.out += summary(context, *report, elapsed.count(), options.skipped_file);
-  }
-  if (!report->interrupted) return kExitOk;
-  if (context.json()) {
-    context.note("interrupted: what was counted is kept; run the same command to go on");
-  }
-  return kExitInterrupted;
+  return finish(context, *report, summary(context, *report, elapsed.count(), options.skipped_file));
+}
+
+Result<int> run_index(CommandContext& context, const IndexFlags& flags) {
+  auto server = RemoteServer::chosen(flags.remote);
+  if (!server) return context.usage_error(std::move(server).error().message);
+  return *server ? index_there(context, flags, **server) : index_here(context, flags);
 }
 
 }  // namespace
@@ -198,6 +251,7 @@ void add_index_command(CommandLine& line) {
        "  sightline index ~/Pictures --prune         forget pictures that are gone\n"
        "  sightline index shop.csv --collection shop --model ~/models/clip-vit-base-patch32\n"
        "  sightline index train-00{0..9}.tar         WebDataset shards\n"
+       "  sightline index ~/Pictures --server http://127.0.0.1:6333\n"
        "\n"
        "A PATH is a folder (walked down), a picture, a .jsonl or .csv manifest (column \"image\",\n"
        "optional \"id\", the rest is payload) or a .tar. Running again handles new and changed\n"
@@ -215,6 +269,7 @@ void add_index_command(CommandLine& line) {
   command.add_flag("--follow-symlinks", flags->follow_symlinks, "Follow symbolic links.");
   command.add_flag("--hidden", flags->hidden, "Walk hidden folders and files too.");
   add_index_flags(command, flags->index, " of a new collection");
+  add_remote_flags(command, flags->remote);
 }
 
 }  // namespace sightline::apps

@@ -1,20 +1,21 @@
 #include <memory>
-#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "apps/commands.h"
-#include "apps/html_page.h"
 #include "apps/inputs.h"
 #include "apps/output_file.h"
 #include "apps/query_operands.h"
+#include "apps/remote.h"
+#include "apps/remote_work.h"
+#include "apps/search_output.h"
 #include "apps/text_format.h"
 #include "apps/vector_search.h"
-#include "codecs/facts.h"
 #include "pipeline/query.h"
 
 namespace sightline::apps {
 namespace {
-
-constexpr std::size_t kPageThumbnailEdge = 128;  // of pictures asked with
 
 struct SearchFlags {
   std::vector<std::string> words, text, image, like, negated, minus_image, weight;
@@ -27,13 +28,8 @@ struct SearchFlags {
   std::string vectors_file, using_name, filter;
   bool exact = false;
   std::size_t nprobe = 0, ef_search = 0;
+  RemoteFlags remote;
   const CLI::App* command = nullptr;
-};
-
-/// A query with its answer.
-struct Answered {
-  Operands operands;
-  pipeline::QueryAnswer answer;
 };
 
 Result<std::vector<Operands>> queries_from(CommandContext& context, const SearchFlags& flags) {
@@ -63,102 +59,6 @@ bool needs_model(const std::vector<Operands>& queries) {
     }
   }
   return false;
-}
-
-std::uint64_t picture_bytes(const Json& payload) {
-  const auto facts = payload.find("_image");
-  if (!payload.is_object() || facts == payload.end() || !facts->is_object()) return 0;
-  const auto bytes = facts->find("bytes");
-  return bytes != facts->end() && bytes->is_number_unsigned() ? bytes->get<std::uint64_t>() : 0;
-}
-
-std::string table(const std::vector<Answered>& answers) {
-  std::string text;
-  for (const auto& [operands, answer] : answers) {
-    if (answers.size() > 1) {
-      text += (text.empty() ? "" : "\n") + escape_line(describe(operands)) + "\n";
-    }
-    TextTable rows({{"rank", Align::kRight},
-                    {"score", Align::kRight},
-                    {"size", Align::kRight},
-                    {"path", Align::kLeft}});
-    for (const pipeline::QueryHit& hit : answer.hits) {
-      const std::string size =
-          hit.width > 0 ? std::to_string(hit.width) + "x" + std::to_string(hit.height) : "-";
-      rows.add_row({std::to_string(hit.rank), format_fixed(hit.score, 4), size,
-                    hit.path.empty() ? hit.id.to_string() : hit.path});
-    }
-    text += answer.hits.empty() ? "nothing found\n" : rows.render();
-  }
-  return text;
-}
-
-std::string paths(const std::vector<Answered>& answers, char separator) {
-  std::string text;
-  for (const Answered& answered : answers) {
-    for (const pipeline::QueryHit& hit : answered.answer.hits) {
-      if (!hit.path.empty()) text += hit.path + separator;
-    }
-  }
-  return text;
-}
-
-Json to_json(const std::vector<Answered>& answers, bool is_batch) {
-  if (!is_batch) return pipeline::to_json(answers[0].answer);
-  Json list = Json::array();
-  for (const Answered& answered : answers) {
-    Json one = pipeline::to_json(answered.answer);
-    one["query"] = describe(answered.operands);
-    list.push_back(std::move(one));
-  }
-  return Json{{"queries", std::move(list)}};
-}
-
-/// Pictures that cannot be shown are left without thumbnail: the answer is there all the same.
-PageOperand page_operand(const pipeline::QueryOperand& operand,
-                         const pipeline::CollectionStore& store,
-                         const codecs::DecodeOptions& decode) {
-  PageOperand shown;
-  shown.weight = operand.weight;
-  if (const auto* words = std::get_if<pipeline::TextOperand>(&operand.what)) {
-    shown.label = words->text;
-    shown.is_words = true;
-  } else if (const auto* file = std::get_if<pipeline::ImageOperand>(&operand.what)) {
-    shown.label = file->file.filename().string();
-    if (const auto picture = read_picture(file->file, decode)) {
-      if (auto jpeg = codecs::make_thumbnail(picture->view(), kPageThumbnailEdge)) {
-        shown.thumbnail = *std::move(jpeg);
-      }
-    }
-  } else {
-    const PointId& id = std::get<pipeline::PointOperand>(operand.what).id;
-    shown.label = "like " + id.to_string();
-    if (auto jpeg = store.thumbnail(id)) shown.thumbnail = *std::move(jpeg);
-  }
-  return shown;
-}
-
-PageSection page_section(const Answered& answered, const pipeline::CollectionStore& store,
-                         const codecs::DecodeOptions& decode) {
-  PageSection section;
-  for (const auto& operand : answered.operands) {
-    section.operands.push_back(page_operand(operand, store, decode));
-  }
-  for (const pipeline::QueryHit& hit : answered.answer.hits) {
-    PageHit shown;
-    shown.rank = hit.rank;
-    shown.id = hit.id.to_string();
-    shown.score = hit.score;
-    shown.path = hit.path;
-    shown.width = hit.width;
-    shown.height = hit.height;
-    shown.bytes = picture_bytes(hit.payload);
-    if (auto jpeg = store.thumbnail(hit.id)) shown.thumbnail = *std::move(jpeg);
-    section.hits.push_back(std::move(shown));
-  }
-  const auto total = answered.answer.timings_ms.find("total");
-  if (total != answered.answer.timings_ms.end()) section.milliseconds = total->second;
-  return section;
 }
 
 Result<void> check_flags(CommandContext& context, const SearchFlags& flags) {
@@ -219,41 +119,44 @@ Result<std::vector<Answered>> ask(const pipeline::QueryPipeline& pipeline, pipel
   return answers;
 }
 
-std::set<std::string> warnings_of(const std::vector<Answered>& answers) {
-  std::set<std::string> warnings;
-  for (const Answered& answered : answers) {
-    const auto& of_one = answered.answer.plan.warnings;
-    warnings.insert(of_one.begin(), of_one.end());
+/// Puts the answers where the flags want them.
+Result<int> show(CommandContext& context, const SearchFlags& flags,
+                 const std::vector<Answered>& answers, const FindThumbnail& thumbnail,
+                 const codecs::DecodeOptions& decode, const std::string& subtitle) {
+  note_warnings(context, warnings_of(answers));
+  if (!flags.html_file.empty()) {
+    const std::string page = answers_page(answers, thumbnail, decode, subtitle);
+    if (flags.html_file == "-") {
+      context.out += page;
+      return kExitOk;
+    }
+    SIGHTLINE_TRY_DO(write_file(flags.html_file, page));
+    context.note("page written to " + flags.html_file);
   }
-  return warnings;
+  if (context.json()) {
+    context.print(answers_json(answers, !flags.queries_file.empty()));
+  } else if (flags.null_separated || flags.format == "paths") {
+    context.out += answer_paths(answers, flags.null_separated ? '\0' : '\n');
+  } else {
+    context.out += answers_table(answers);
+  }
+  return kExitOk;
 }
 
-/// Whether the page went to stdout and nothing else belongs there.
-Result<bool> write_page(CommandContext& context, const SearchFlags& flags,
-                        const std::vector<Answered>& answers,
-                        const pipeline::CollectionStore& store,
-                        const pipeline::CollectionInfo& info, const codecs::DecodeOptions& decode) {
-  std::vector<PageSection> sections;
-  for (const Answered& answered : answers) {
-    sections.push_back(page_section(answered, store, decode));
-  }
-  const std::string page =
-      render_page(sections, format_count(info.num_points) + " pictures in \"" + info.name + "\"");
-  if (flags.html_file == "-") {
-    context.out += page;
-    return true;
-  }
-  SIGHTLINE_TRY_DO(write_file(flags.html_file, page));
-  context.note("page written to " + flags.html_file);
-  return false;
+pipeline::Query query_of(const SearchFlags& flags, std::shared_ptr<const Filter> filter) {
+  pipeline::Query query;
+  query.top_k = flags.top_k;
+  query.offset = flags.offset;
+  query.score_threshold = flags.min_score;
+  query.filter = std::move(filter);
+  query.exact = flags.exact;
+  query.nprobe = flags.nprobe;
+  query.ef_search = flags.ef_search;
+  return query;
 }
 
-Result<int> run_search(CommandContext& context, const SearchFlags& flags) {
-  SIGHTLINE_TRY_DO(check_flags(context, flags));
-  if (!flags.vectors_file.empty()) return search_vectors(context, flags);
-  SIGHTLINE_TRY(std::vector<Operands> queries, queries_from(context, flags));
-  SIGHTLINE_TRY(const auto filter, read_filter(flags.filter));
-
+Result<int> search_here(CommandContext& context, const SearchFlags& flags,
+                        std::vector<Operands> queries, const pipeline::Query& query) {
   SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kRead));
   SIGHTLINE_TRY(const auto store, folder->open_collection(context.settings().collection));
   SIGHTLINE_TRY_DO(store->catch_up());
@@ -265,31 +168,65 @@ Result<int> run_search(CommandContext& context, const SearchFlags& flags) {
   }
   SIGHTLINE_TRY(const auto pipeline,
                 pipeline::QueryPipeline::create(*store, encoder.get(), decode, context.pool()));
-
-  pipeline::Query query;
-  query.top_k = flags.top_k;
-  query.offset = flags.offset;
-  query.score_threshold = flags.min_score;
-  query.filter = filter;
-  query.exact = flags.exact;
-  query.nprobe = flags.nprobe;
-  query.ef_search = flags.ef_search;
   SIGHTLINE_TRY(const auto answers, ask(pipeline, query, std::move(queries)));
   SIGHTLINE_TRY_DO(note_state(context, *store, info));
-  note_warnings(context, warnings_of(answers));
+  const FindThumbnail thumbnail = [&](const PointId& id) {
+    auto jpeg = store->thumbnail(id);
+    return jpeg ? *std::move(jpeg) : std::string();
+  };
+  return show(context, flags, answers, thumbnail, decode,
+              format_count(info.num_points) + " pictures in \"" + info.name + "\"");
+}
 
-  if (!flags.html_file.empty()) {
-    SIGHTLINE_TRY(const bool was_all, write_page(context, flags, answers, *store, info, decode));
-    if (was_all) return kExitOk;
+/// What only the one who searches here can choose.
+Result<void> check_remote_flags(CommandContext& context) {
+  for (const char* key : {"data_dir", "model", "image.alpha", "precision", "device"}) {
+    if (context.was_flagged(key)) {
+      return context.usage_error(
+          std::string("--server chooses for itself: leave out the flag for ") + key);
+    }
   }
-  if (context.json()) {
-    context.print(to_json(answers, !flags.queries_file.empty()));
-  } else if (flags.null_separated || flags.format == "paths") {
-    context.out += paths(answers, flags.null_separated ? '\0' : '\n');
-  } else {
-    context.out += table(answers);
+  return {};
+}
+
+Result<int> search_there(CommandContext& context, const SearchFlags& flags, RemoteServer& server,
+                         std::vector<Operands> queries, const pipeline::Query& query) {
+  SIGHTLINE_TRY_DO(check_remote_flags(context));
+  const std::string& collection = context.settings().collection;
+  SIGHTLINE_TRY(const codecs::DecodeOptions decode, decode_options(context.settings()));
+  std::vector<Answered> answers;
+  for (Operands& operands : queries) {
+    pipeline::Query one = query;
+    one.operands = operands;
+    auto answer = search_remotely(server, collection, one);
+    if (!answer) {
+      if (queries.size() == 1) return std::move(answer).error();
+      return std::move(answer).error().with_context("query " + describe(operands));
+    }
+    answers.push_back({std::move(operands), *std::move(answer)});
   }
-  return kExitOk;
+  const FindThumbnail thumbnail = [&](const PointId& id) {
+    return remote_thumbnail(server, collection, id);
+  };
+  return show(context, flags, answers, thumbnail, decode,
+              "\"" + collection + "\" on " + server.url());
+}
+
+Result<int> run_search(CommandContext& context, const SearchFlags& flags) {
+  SIGHTLINE_TRY_DO(check_flags(context, flags));
+  auto server = RemoteServer::chosen(flags.remote);
+  if (!server) return context.usage_error(std::move(server).error().message);
+  if (!flags.vectors_file.empty()) {
+    if (!flags.remote.server.empty()) {
+      return context.usage_error("--vectors and --server exclude each other");
+    }
+    return search_vectors(context, flags);
+  }
+  SIGHTLINE_TRY(std::vector<Operands> queries, queries_from(context, flags));
+  SIGHTLINE_TRY(const auto filter, read_filter(flags.filter));
+  const pipeline::Query query = query_of(flags, filter);
+  if (*server) return search_there(context, flags, **server, std::move(queries), query);
+  return search_here(context, flags, std::move(queries), query);
 }
 
 void add_operands(CLI::App& command, SearchFlags& flags) {
@@ -326,6 +263,7 @@ void add_search_command(CommandLine& line) {
        "  sightline search a dog --filter '{\"must\": [{\"key\": \"_image.width\", \"range\": "
        "{\"gte\": 1000}}]}'\n"
        "  sightline search --vectors queries.npy --collection films --json\n"
+       "  sightline search a dog --server http://127.0.0.1:6333\n"
        "\n"
        "Several operands become one query: the weighted sum of their embeddings. In a file of\n"
        "queries a line is words or JSON: {\"operands\": [{\"image\": \"a.jpg\"}, {\"text\": "
@@ -374,6 +312,7 @@ void add_search_command(CommandLine& line) {
   line.add_collection_flag(command);
   line.add_model_flags(command);
   line.add_alpha_flag(command);
+  add_remote_flags(command, flags->remote);
 }
 
 }  // namespace sightline::apps
