@@ -58,8 +58,9 @@ TEST_F(DataFolderTest, CollectionsAreMadeListedOpenedAndDeleted) {
 
 std::string shown(const DataFolder& folder) {
   std::string text;
-  for (const auto& [alias, collection] : folder.list_aliases().value())
-    text += alias + ">" + collection + " ";
+  const auto aliases = folder.list_aliases();
+  if (!aliases) return aliases.error().message;
+  for (const auto& [alias, collection] : *aliases) text += alias + ">" + collection + " ";
   return text;
 }
 
@@ -84,7 +85,7 @@ TEST_F(DataFolderTest, AliasesOpenTheirCollections) {
 
   EXPECT_EQ(change({DeleteAlias{"x"}, CreateAlias{"y", "c"}}).error().code, StatusCode::kNotFound);
   EXPECT_EQ(change({DeleteAlias{"x"}, RenameAlias{"y", "q"}}).error().code, StatusCode::kNotFound);
-  for (const std::string& taken : {"a", "", "a/b"}) {
+  for (const char* taken : {"a", "", "a/b"}) {
     EXPECT_EQ(change({DeleteAlias{"x"}, CreateAlias{taken, "b"}}).error().code,
               StatusCode::kInvalidArgument);
     EXPECT_EQ(change({DeleteAlias{"z"}, RenameAlias{"x", taken}}).error().code,
@@ -246,7 +247,6 @@ INSTANTIATE_TEST_SUITE_P(Cases, CollectionName,
 
 TEST_F(DataFolderTest, BadConfigurationsAreRefused) {
   auto folder = open();
-  EXPECT_EQ(folder->create_collection("a", {}).error().code, StatusCode::kInvalidArgument);
   EXPECT_THAT(folder->create_collection("a", config_of(0)).error().message,
               HasSubstr("dim of the default vector is 0; it must be 1..65536"));
   EXPECT_FALSE(folder->create_collection("a", config_of(65'537)));
