@@ -35,6 +35,8 @@ export class Results {
 
   async load() {
     this.error = null;
+    if (this.abort.signal.aborted) this.done = true;
+    if (this.done) return [];
     try {
       const {state} = this;
       const picture = state.picture ? await findPicture(state.picture.key) : null;
@@ -62,8 +64,9 @@ export class Results {
       this.done = !this.cursor || answer.hits.length === 0;
       return fresh;
     } catch (error) {
-      if (error.name !== 'AbortError') this.error = error;
-      this.done = error.status >= 400 && error.status < 500 && error.status !== 429;
+      if (error.name === 'AbortError') this.done = true;
+      else this.error = error;
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) this.done = true;
       return [];
     }
   }
@@ -78,7 +81,8 @@ export class Results {
 
 export function resultsFor(state) {
   const key = searchKey(state);
-  const results = recent.get(key) ?? new Results(state);
+  const known = recent.get(key);
+  const results = known && !known.abort.signal.aborted ? known : new Results(state);
   recent.delete(key);
   if (!results.error) recent.set(key, results);
   if (recent.size > kKept) recent.delete(recent.keys().next().value);
