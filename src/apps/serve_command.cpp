@@ -1,6 +1,8 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "apps/commands.h"
 #include "apps/inputs.h"
@@ -10,7 +12,11 @@
 #include "http/metrics.h"
 #include "http/routes.h"
 #include "http/server.h"
+#include "http/service_metrics.h"
 #include "pipeline/data_folder.h"
+#include "pipeline/encoder_host.h"
+#include "pipeline/image_source.h"
+#include "pipeline/job_board.h"
 
 namespace sightline::apps {
 namespace {
@@ -55,26 +61,83 @@ void reload(http::KeyRing& keys) {
   }
 }
 
+/// What routes work with. Ends in the opposite order: jobs first, the folder last.
+struct Parts {
+  std::unique_ptr<pipeline::DataFolder> folder;
+  std::unique_ptr<pipeline::EncoderHost> encoders;
+  std::unique_ptr<pipeline::ImageSource> images;
+  std::unique_ptr<pipeline::JobBoard> jobs;
+};
+
+Result<Parts> make_parts(CommandContext& context, const std::string& url) {
+  const settings::Settings& settings = context.settings();
+  const settings::Settings::Server& from = settings.server;
+  pipeline::EncoderHostOptions encoders;
+  encoders.default_model = settings.model;
+  encoders.roots = from.allowed_roots;
+  SIGHTLINE_TRY(encoders.precision, encoders::parse_precision(settings.precision));
+  encoders.device = settings.device == "cpu"    ? encoders::Device::kCpu
+                    : settings.device == "cuda" ? encoders::Device::kCuda
+                                                : encoders::Device::kAuto;
+  SIGHTLINE_TRY(encoders.decode, decode_options(settings));
+  encoders.decode_bytes = settings.image.decode_bytes;
+  encoders.batch_size = from.batch_size;
+  encoders.batch_wait = from.batch_wait;
+  encoders.cached_texts = from.cached_texts;
+  pipeline::ImageSourceOptions images;
+  images.roots = from.allowed_roots;
+  images.allow_http = from.fetch_urls;
+  images.max_bytes = from.max_picture_bytes;
+  pipeline::JobBoardOptions jobs;
+  jobs.roots = from.allowed_roots;
+  jobs.num_parallel = from.parallel_jobs;
+  jobs.decode_bytes = settings.image.decode_bytes;
+  jobs.thumbnail_edge = settings.image.thumbnail_edge;
+
+  Parts parts;
+  SIGHTLINE_TRY(parts.folder, open_data_folder_to_serve(context, url));
+  parts.encoders = std::make_unique<pipeline::EncoderHost>(std::move(encoders), context.pool());
+  parts.images = std::make_unique<pipeline::ImageSource>(std::move(images));
+  parts.jobs = std::make_unique<pipeline::JobBoard>(*parts.folder, *parts.encoders, context.pool(),
+                                                    std::move(jobs));
+  return parts;
+}
+
+/// Everything acknowledged is on disk before the process ends.
+void flush_all(pipeline::DataFolder& folder) {
+  const auto names = folder.list_collections();
+  if (!names) return;
+  for (const std::string& name : *names) {
+    auto store = folder.open_collection(name);
+    const auto flushed = store ? (*store)->flush() : Result<void>(store.error());
+    if (!flushed) log(LogLevel::kError, "serve", name + ": " + flushed.error().message);
+  }
+}
+
 Result<int> run_serve(CommandContext& context) {
   const settings::Settings& settings = context.settings();
   SignalWait signals({SIGINT, SIGTERM, SIGHUP});
   SIGHTLINE_TRY(const std::string url, http::url_of(settings.server.listen));
   SIGHTLINE_TRY(const auto keys, http::KeyRing::load(key_options(settings)));
-  SIGHTLINE_TRY(const auto folder, open_data_folder_to_serve(context, url));
-
   http::Metrics metrics;
+  SIGHTLINE_TRY(const Parts parts, make_parts(context, url));
+  const http::Services services{*parts.folder,  *parts.encoders, *parts.images, *parts.jobs,
+                                context.pool(), settings,        metrics};
+  http::register_service_metrics(services);
   http::RouteTable routes;
-  http::add_core_routes(routes, *folder, metrics, *keys);
-  http::add_page_routes(routes, http::page_folder());
+  http::add_all_routes(routes, services, *keys, http::page_folder());
   SIGHTLINE_TRY(const auto server,
                 http::Server::start(server_options(settings), routes, *keys, metrics));
-  log_info("serve", "listening", {{"url", server->url()}, {"data", folder->path().string()}});
-  context.note("serving " + folder->path().string() + " at " + server->url() + "/");
+  log_info("serve", "listening", {{"url", server->url()}, {"data", parts.folder->path().string()}});
+  context.note("serving " + parts.folder->path().string() + " at " + server->url() + "/");
 
   for (int signal = 0; (signal = signals.wait()) == SIGHUP;) reload(*keys);
   context.note("stopping: requests in work are finished (again: stop at once)");
   signals.end_at_next();
+  std::thread jobs_end([&] { parts.jobs->shut_down(); });
   server->stop();
+  jobs_end.join();
+  flush_all(*parts.folder);
   return kExitOk;
 }
 

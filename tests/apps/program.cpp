@@ -66,6 +66,8 @@ Running::~Running() {
 
 void Running::send(int signal) const { ::kill(pid_, signal); }
 
+std::string Running::err_so_far() const { return testing_support::read_file(err_); }
+
 bool Running::is_running() {
   if (!ended_ && ::waitpid(pid_, &status_, WNOHANG) == pid_) ended_ = true;
   return !ended_;

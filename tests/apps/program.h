@@ -36,6 +36,7 @@ class Running {
 
   void send(int signal) const;
   bool is_running();
+  std::string err_so_far() const;
   Finished wait();
 
  private:
