@@ -56,8 +56,10 @@ Result<Response> open_session(const Request& request, KeyRing& keys) {
   return response;
 }
 
-/// Whether requests would find what they need: the data folder answers.
-Result<Response> readiness(const pipeline::DataFolder& folder) {
+/// Whether requests would find what they need.
+Result<Response> readiness(const pipeline::DataFolder& folder, const Readiness& ready) {
+  const auto is_ready = ready ? ready() : Result<void>();
+  if (!is_ready) return error_response(503, is_ready.error().message, ErrorStyle::kQdrant, 0);
   const auto collections = folder.list_collections();
   if (!collections) {
     return error_response(503, "the data folder: " + collections.error().message,
@@ -69,7 +71,7 @@ Result<Response> readiness(const pipeline::DataFolder& folder) {
 }  // namespace
 
 void add_core_routes(RouteTable& table, const pipeline::DataFolder& folder, Metrics& metrics,
-                     KeyRing& keys) {
+                     KeyRing& keys, Readiness ready) {
   const auto add = [&](Method method, std::string pattern, Right right, Lane lane,
                        std::string summary, Handler handle) {
     Route route;
@@ -87,7 +89,7 @@ void add_core_routes(RouteTable& table, const pipeline::DataFolder& folder, Metr
   add(Method::kGet, "/healthz", Right::kNone, Lane::kInline, "Whether the server runs.", healthy);
   add(Method::kGet, "/livez", Right::kNone, Lane::kInline, "Whether the server runs.", healthy);
   add(Method::kGet, "/readyz", Right::kNone, Lane::kQuery, "Whether the server answers requests.",
-      [&folder](Request&) { return readiness(folder); });
+      [&folder, ready = std::move(ready)](Request&) { return readiness(folder, ready); });
   add(Method::kGet, "/metrics", Right::kRead, Lane::kQuery, "Counts, as Prometheus reads them.",
       [&metrics](Request&) -> Result<Response> {
         Response response = text_response(metrics.prometheus_text());

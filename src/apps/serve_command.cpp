@@ -1,3 +1,4 @@
+#include <atomic>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -103,6 +104,40 @@ Result<Parts> make_parts(CommandContext& context, const std::string& url) {
   return parts;
 }
 
+/// Opens all collections, so that nobody's first request has to.
+class WarmUp {
+ public:
+  explicit WarmUp(pipeline::DataFolder& folder) : folder_(folder), thread_([this] { run(); }) {}
+  ~WarmUp() {
+    ends_.store(true);
+    thread_.join();
+  }
+  WarmUp(const WarmUp&) = delete;
+  WarmUp& operator=(const WarmUp&) = delete;
+
+  Result<void> check() const {
+    if (is_done_.load()) return {};
+    return Status{StatusCode::kOverloaded, "collections are being opened"};
+  }
+
+ private:
+  void run() {
+    if (const auto names = folder_.list_collections()) {
+      for (const std::string& name : *names) {
+        if (ends_.load()) return;
+        const auto opened = folder_.open_collection(name);
+        if (opened || opened.error().code == StatusCode::kNotFound) continue;
+        log(LogLevel::kError, "serve", "collection " + name + ": " + opened.error().message);
+      }
+    }
+    is_done_.store(true);
+  }
+
+  pipeline::DataFolder& folder_;
+  std::atomic<bool> is_done_{false}, ends_{false};
+  std::thread thread_;  // last: it uses the others
+};
+
 /// Everything acknowledged is on disk before the process ends.
 void flush_all(pipeline::DataFolder& folder) {
   const auto names = folder.list_collections();
@@ -125,7 +160,9 @@ Result<int> run_serve(CommandContext& context) {
                                 context.pool(), settings,        metrics};
   http::register_service_metrics(services);
   http::RouteTable routes;
-  http::add_all_routes(routes, services, *keys, http::page_folder());
+  const WarmUp warm_up(*parts.folder);
+  http::add_all_routes(routes, services, *keys, http::page_folder(),
+                       [&warm_up] { return warm_up.check(); });
   SIGHTLINE_TRY(const auto server,
                 http::Server::start(server_options(settings), routes, *keys, metrics));
   log_info("serve", "listening", {{"url", server->url()}, {"data", parts.folder->path().string()}});

@@ -40,7 +40,10 @@ class Serve : public ::testing::Test {
       ASSERT_LT(std::chrono::steady_clock::now() - begin, 60s) << said;
       std::this_thread::sleep_for(5ms);
     }
-    EXPECT_EQ(get("/readyz").status, 200);
+    while (get("/readyz").status != 200) {
+      ASSERT_LT(std::chrono::steady_clock::now() - begin, 30s);
+      std::this_thread::sleep_for(5ms);
+    }
   }
   std::string data() const { return sandbox_.path("data").string(); }
   HttpAnswer get(const std::string& target, const std::string& headers = "") const {
