@@ -71,7 +71,7 @@ std::string_view openai_code(int status) {
 
 bool has_known_prefix(std::string_view message) {
   return message.starts_with("Format error in ") || message.starts_with("Wrong input: ") ||
-         message.starts_with("Not found: ");
+         message.starts_with("Bad request: ") || message.starts_with("Not found: ");
 }
 
 /// "[limit: value ..." -> limit

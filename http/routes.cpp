@@ -4,6 +4,7 @@
 
 #include "http/api_routes.h"
 #include "http/openapi.h"
+#include "http/qdrant_routes.h"
 
 namespace sightline::http {
 
@@ -13,6 +14,7 @@ void add_all_routes(RouteTable& table, const Services& services, KeyRing& keys,
   add_page_routes(table, page);
   add_own_routes(table, services);
   add_openapi_route(table);
+  add_qdrant_routes(table, services);
 }
 
 }  // namespace sightline::http

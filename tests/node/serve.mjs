@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-/// `env`: settings beside the defaults. Returns {url, data, stop()}; stop() removes `data` if it was made here.
+/// `env`: settings beside the defaults. Returns {url, data, pid, kill(), stop()}; stop() removes `data` if it was made here.
 export async function startServer(program, {args = [], env = {}, data} = {}) {
   const folder = data ?? fs.mkdtempSync(path.join(os.tmpdir(), 'sightline-serve-'));
   const child = spawn(program, ['serve', '--data', folder, '--listen', '127.0.0.1:0', ...args], {
@@ -40,7 +40,13 @@ export async function startServer(program, {args = [], env = {}, data} = {}) {
   return {
     url,
     data: folder,
+    pid: child.pid,
     log: () => log,
+    /// kill -9; the data stays.
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
     async stop() {
       child.kill('SIGTERM');
       const code = await ended;

@@ -1,0 +1,125 @@
+// What the official client does not reach (tests/node/qdrant_client_test.mjs does the rest).
+#include "tests/http/qdrant_fixture.h"
+
+namespace sightline::http {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kTwoFloats = R"({"vectors": {"size": 2, "distance": "Dot"}})";
+
+TEST_F(QdrantRoutesTest, AKeySeesItsCollectionsAlone) {
+  ASSERT_EQ(put("/collections/mine", kTwoFloats).status, 200);
+  ASSERT_EQ(put("/collections/theirs", kTwoFloats).status, 200);
+  for (const char* alias : {"mine", "theirs"}) {
+    const std::string create = std::string(R"({"actions": [{"create_alias": {"alias_name": "of-)") +
+                               alias + R"(", "collection_name": ")" + alias + R"("}}]})";
+    ASSERT_EQ(post("/collections/aliases", create).status, 200);
+  }
+  ASSERT_EQ(
+      put("/collections/theirs/points", R"({"points": [{"id": 1, "vector": [1, 0]}]})").status,
+      200);
+  principal_ = {"narrow", Right::kAdmin, std::vector<std::string>{"mine"}};
+  EXPECT_EQ(get("/collections").result(), Json({{"collections", {{{"name", "mine"}}}}}));
+  EXPECT_EQ(get("/aliases").result()["aliases"].size(), 1u);
+  EXPECT_EQ(get("/collections/theirs").status, 403);
+  // Neither does it look things up in others, nor name them.
+  EXPECT_EQ(post("/collections/mine/points/query",
+                 R"({"query": 1, "lookup_from": {"collection": "theirs"}})")
+                .status,
+            403);
+  EXPECT_EQ(post("/collections/mine/points/query/groups",
+                 R"({"query": [1, 0], "group_by": "a", "with_lookup": "theirs"})")
+                .status,
+            403);
+  EXPECT_EQ(post("/collections/aliases",
+                 R"({"actions": [{"create_alias": {"alias_name": "x",
+                     "collection_name": "theirs"}}]})")
+                .status,
+            403);
+  EXPECT_EQ(post("/collections/aliases",
+                 R"({"actions": [{"delete_alias": {"alias_name": "of-theirs"}}]})")
+                .status,
+            403);
+}
+
+TEST_F(QdrantRoutesTest, RightsFollowTheKindOfRoute) {
+  for (const Route& route : table_.routes()) {
+    const bool about_points = route.pattern.find("/points") != std::string::npos;
+    const bool deep = std::ranges::count(route.pattern, '/') > 2;
+    if (route.method == Method::kGet) EXPECT_EQ(route.right, Right::kRead) << route.pattern;
+    if (route.method == Method::kPut && deep)
+      EXPECT_EQ(route.right, Right::kWrite) << route.pattern;
+    if (route.pattern == "/collections/{collection}" && route.method != Method::kGet) {
+      EXPECT_EQ(route.right, Right::kAdmin);
+    }
+    if (about_points && route.pattern.ends_with("/query")) EXPECT_EQ(route.right, Right::kRead);
+  }
+}
+
+struct ParameterCase {
+  const char* query;
+  int status;
+};
+
+TEST_F(QdrantRoutesTest, QueryParametersAreChecked) {
+  ASSERT_EQ(put("/collections/c", kTwoFloats).status, 200);
+  for (const ParameterCase& c : std::vector<ParameterCase>{
+           {"wait=true&ordering=weak&timeout=5", 200},
+           {"ordering=medium&consistency=quorum", 200},
+           {"consistency=3", 200},
+           {"consistency=0", 422},
+           {"consistency=most", 400},
+           {"timeout=0", 422},
+           {"timeout=-1", 400},
+           {"timeout=1.5", 400},
+           {"wait=1", 400},
+           {"ordering=Weak", 400},
+       }) {
+    EXPECT_EQ(post("/collections/c/points/scroll?" + std::string(c.query), "{}").status, c.status)
+        << c.query;
+  }
+}
+
+TEST_F(QdrantRoutesTest, FactsOfPicturesAreNotWritten) {
+  ASSERT_EQ(put("/collections/c", kTwoFloats).status, 200);
+  for (const auto& [target, body] : std::vector<std::pair<std::string, std::string>>{
+           {"", R"({"points": [{"id": 1, "vector": [1, 0], "payload": {"_image": {}}}]})"},
+           {"/payload", R"({"points": [1], "payload": {"_image": {}}})"},
+           {"/payload", R"({"points": [1], "payload": {}, "key": "_image.width"})"},
+           {"/payload", R"({"points": [1], "payload": {}, "key": "\"_image\""})"},
+       }) {
+    const QdrantReply reply = put("/collections/c/points" + target, body);
+    EXPECT_EQ(reply.status, 422) << body;
+    EXPECT_THAT(reply.error(), HasSubstr("Validation error in JSON body: ["));
+  }
+}
+
+TEST_F(QdrantRoutesTest, ABatchAsksItsFiltersWhenTheirTurnComes) {
+  ASSERT_EQ(put("/collections/c", kTwoFloats).status, 200);
+  const QdrantReply reply = post("/collections/c/points/batch?wait=true", R"({"operations": [
+      {"upsert": {"points": [{"id": 1, "vector": [1, 0], "payload": {"a": 1}},
+                             {"id": 2, "vector": [0, 1], "payload": {"a": 2}}]}},
+      {"set_payload": {"payload": {"b": 1}, "filter": {"must": {"key": "a", "match": {"value": 1}}}}},
+      {"delete": {"filter": {"must_not": {"key": "b", "match": {"value": 1}}}}}]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.result().size(), 3u);
+  const Json points = post("/collections/c/points/scroll", "{}").result()["points"];
+  EXPECT_EQ(points, Json::parse(R"([{"id": 1, "payload": {"a": 1, "b": 1}}])"));
+}
+
+TEST_F(QdrantRoutesTest, TextsNeedTheModelOfTheirVectors) {
+  const std::string model = SIGHTLINE_TEST_DATA "/clip-vit-tiny";
+  ASSERT_EQ(put("/collections/c", R"({"vectors": {"model": ")" + model + R"("}})").status, 200);
+  const Json config = get("/collections/c").result()["config"]["params"]["vectors"];
+  EXPECT_EQ(config["model"], model);
+  const std::string point = R"({"points": [{"id": 1, "vector": {"text": "a dog", "model": ")";
+  EXPECT_EQ(put("/collections/c/points", point + model + "\"}}]}").status, 200);
+  const QdrantReply other = put("/collections/c/points", point + "embedded\"}}]}");
+  EXPECT_EQ(other.status, 400);
+  EXPECT_THAT(other.error(), HasSubstr("embedded"));
+  EXPECT_THAT(other.error(), HasSubstr("clip-vit-tiny"));
+}
+
+}  // namespace
+}  // namespace sightline::http
