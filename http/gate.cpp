@@ -73,8 +73,13 @@ std::string_view given_key(const Headers& headers) {
 Result<std::chrono::milliseconds> parse_timeout(std::string_view text) {
   std::uint64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || seconds < 1 ||
-      seconds > kMaxTimeoutSeconds) {
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (is_number && seconds == 0) {
+    return Status{StatusCode::kValidation,
+                  "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or "
+                  "larger]"};
+  }
+  if (!is_number || seconds > kMaxTimeoutSeconds) {
     return invalid_argument("timeout is \"" + std::string(text) + "\"; it must be 1.." +
                             std::to_string(kMaxTimeoutSeconds) + " seconds");
   }

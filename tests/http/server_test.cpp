@@ -252,7 +252,7 @@ TEST_F(Connections, RequestsEndWhenTheClientGoesOrTheTimeIsOver) {
   EXPECT_TRUE(reaches(num_called_off_, 1)) << "the client is gone";
   HttpClient client = connect();
   EXPECT_EQ(client.request("GET", "/wait?timeout=1").status, 408);
-  EXPECT_EQ(client.request("GET", "/wait?timeout=0").status, 400);
+  EXPECT_EQ(client.request("GET", "/wait?timeout=0").status, 422);
   EXPECT_EQ(client.request("GET", "/wait?timeout=soon").status, 400);
 }
 
