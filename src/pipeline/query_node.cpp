@@ -218,8 +218,7 @@ Result<NamedVector> QueryPlanner::resolve(const PointQuery& query, const QueryIn
 
 Result<NamedVector> QueryPlanner::prepared(const PointQuery& query, const QueryInput& input) const {
   SIGHTLINE_TRY(NamedVector vector, resolve(query, input));
-  auto done = prepare_vector(config_.vectors.at(query.vector_name), vector);
-  if (!done) return done.error().with_context("query");
+  SIGHTLINE_TRY_DO(prepare_vector(config_.vectors.at(query.vector_name), vector));
   return vector;
 }
 
