@@ -23,7 +23,7 @@ export async function newPage(options = {}) {
     acceptDownloads: true,
     ...options,
   });
-  made.setDefaultTimeout(15_000);
+  made.setDefaultTimeout(60_000);
   const one = await made.newPage();
   one.on('console', (message) => {
     if (message.type() === 'error' && !expected?.test(message.text()))
