@@ -294,7 +294,8 @@ TEST_F(UploadTest, TakesTheSamplesOfATar) {
   EXPECT_EQ(point(*results[0].id)->payload["_image"]["name"], "1.png");
   EXPECT_EQ(point(*results[1].id)->payload["caption"], "two words");
   for (const UploadResult& result : results) {
-    if (result.error) EXPECT_THAT(result.error->message, Not(HasSubstr("spool-9")));
+    const std::string message = result.error ? result.error->message : "";
+    EXPECT_THAT(message, Not(HasSubstr("spool-9")));
   }
   EXPECT_THAT(results[3].error->message, HasSubstr("4.json"));
 
