@@ -44,7 +44,7 @@ class QueryGroups : public QueryTest {
                                   [&](const auto& g) { return g.first == key; });
         if (group == groups.end()) {
           if (groups.size() == num_groups) continue;
-          group = groups.insert(groups.end(), {key, {}});
+          group = groups.emplace(groups.end(), key, std::vector<std::uint64_t>());
         }
         if (group->second.size() < group_size &&
             (group->second.empty() || group->second.back() != id))
@@ -57,7 +57,7 @@ class QueryGroups : public QueryTest {
       const GroupAnswer& answer) {
     std::vector<std::pair<Json, std::vector<std::uint64_t>>> groups;
     for (const PointGroup& group : answer.groups) {
-      groups.push_back({group.key, {}});
+      groups.emplace_back(group.key, std::vector<std::uint64_t>());
       for (const PointHit& hit : group.hits) groups.back().second.push_back(hit.id.number());
     }
     return groups;
