@@ -22,6 +22,7 @@ export async function startServer(program, {args = [], env = {}, data} = {}) {
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
+    child.on('error', reject);
     ended.then((code) => reject(new Error(`serve ended with ${code}:\n${log}`)));
     setTimeout(
       () => reject(new Error(`serve did not say where it listens:\n${log}`)),
