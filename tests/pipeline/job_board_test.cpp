@@ -110,8 +110,8 @@ TEST_F(JobBoardTest, StopsInGoodOrder) {
   const JobStatus job = wait(first);
   // It may have been through already.
   EXPECT_TRUE(job.state == JobState::kStopped || job.state == JobState::kDone);
-  ASSERT_TRUE(job.report);
-  EXPECT_EQ(job.report->indexed, count());
+  // Stopped before a thread took it, it has no report.
+  EXPECT_EQ(job.report ? job.report->indexed : 0, count());
   EXPECT_FALSE(folder_->open_collection("other"));
   EXPECT_EQ(board_->stop(first)->state, job.state);
 }
