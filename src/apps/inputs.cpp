@@ -76,6 +76,7 @@ Result<std::unique_ptr<pipeline::DataFolder>> open_data_folder_to_serve(CommandC
                                                                         const std::string& url) {
   pipeline::StoreOptions options = store_options(context);
   options.owner += " (use --server " + url + ")";
+  options.keep_open = true;
   return pipeline::DataFolder::open(context.settings().data_dir, pipeline::Access::kWrite, options,
                                     context.pool());
 }

@@ -104,7 +104,7 @@ class LocalDataFolder final : public DataFolder {
     if (!exists) return false;
     SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
     if (const auto store = find_open(name)) store->close();
-    open_.erase(std::string(name));
+    forget_open(name);
     SIGHTLINE_TRY_DO(finish_removal(name));
     return true;
   }
@@ -212,7 +212,7 @@ class LocalDataFolder final : public DataFolder {
     const MutexLock lock(mutex_);
     SIGHTLINE_TRY_DO(must_exist(name));
     if (const auto store = find_open(name)) store->close();
-    open_.erase(std::string(name));
+    forget_open(name);
     return pipeline::repair_collection(collection_folder(name), budget_);
   }
 
@@ -264,7 +264,7 @@ class LocalDataFolder final : public DataFolder {
 
   /// Of a collection that could not be made.
   void give_up(std::string_view name) REQUIRES(mutex_) {
-    open_.erase(std::string(name));
+    forget_open(name);
     const auto removed = finish_removal(name);
     if (!removed) log_warning("storage", removed.error().message);
   }
@@ -328,7 +328,13 @@ class LocalDataFolder final : public DataFolder {
                       {std::string(name), collection_folder(name), opener(name), options_, memory_},
                       std::move(db), pool_));
     open_[std::string(name)] = store;
+    if (options_.keep_open) kept_[std::string(name)] = store;
     return store;
+  }
+
+  void forget_open(std::string_view name) REQUIRES(mutex_) {
+    open_.erase(std::string(name));
+    kept_.erase(std::string(name));
   }
 
   std::function<Result<std::unique_ptr<storage::CollectionDb>>()> opener(
@@ -389,6 +395,7 @@ class LocalDataFolder final : public DataFolder {
   Mutex snapshot_mutex_;  // held while one is taken
   mutable Mutex mutex_;   // held as well while the catalog is looked at and changed
   std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> open_ GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<LocalStore>, std::less<>> kept_ GUARDED_BY(mutex_);
   std::set<std::string, std::less<>> restoring_ GUARDED_BY(mutex_);
 };
 

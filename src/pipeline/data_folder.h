@@ -60,6 +60,10 @@ struct StoreOptions {
   /// Anonymous memory for all that is open (caches and memtables of RocksDB included); 0: no limit.
   std::uint64_t index_memory_bytes = 0;
   SealingOptions sealing;
+  /// A collection that was opened stays so until it is deleted or the folder is closed (a service:
+  /// opening one takes tens of milliseconds, and shards are built while it is open). Otherwise it
+  /// is closed with its last handle, and must not be opened by another thread at that moment.
+  bool keep_open = false;
   /// Who holds the lock, for the message another writer gets ("sightline index /photos").
   std::string owner;
 };

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
@@ -64,6 +65,25 @@ std::string shown(const DataFolder& folder) {
   return text;
 }
 
+TEST_F(DataFolderTest, AServiceKeepsCollectionsOpen) {
+  StoreOptions options;
+  options.keep_open = true;
+  auto folder = DataFolder::open(dir_ / "data", Access::kWrite, options, pool_).value();
+  const std::weak_ptr<CollectionStore> made = folder->create_collection("a", config_of(2)).value();
+  EXPECT_EQ(folder->open_collection("a").value(), made.lock());
+  // Handles that come and go on many threads find the one that is open.
+  std::vector<std::jthread> threads;
+  std::atomic<int> failed{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) failed += folder->open_collection("a") ? 0 : 1;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(failed, 0);
+  EXPECT_TRUE(folder->delete_collection("a").value());
+  EXPECT_TRUE(made.expired());
+}
 TEST_F(DataFolderTest, AliasesOpenTheirCollections) {
   auto folder = open();
   const auto a = folder->create_collection("a", config_of(2)).value();
