@@ -237,7 +237,9 @@ class Cursor : public testing::TestWithParam<CursorCase> {};
 TEST_P(Cursor, ReadsWhatItWrote) {
   const auto start = parse_cursor(GetParam().text);
   ASSERT_EQ(start.has_value(), GetParam().good);
-  if (start) EXPECT_EQ(cursor_text(*start), GetParam().text);
+  if (start) {
+    EXPECT_EQ(cursor_text(*start), GetParam().text);
+  }
 }
 INSTANTIATE_TEST_SUITE_P(Cases, Cursor,
                          testing::ValuesIn(std::vector<CursorCase>{

@@ -34,7 +34,9 @@ TEST_F(ApiSearch, ByWords) {
                 testing::MatchesRegex("v1/images/default/[0-9]+/thumbnail\\?v=[0-9a-f]{12}"));
     EXPECT_TRUE(hit["payload"].contains("number"));
     EXPECT_FALSE(hit.contains("vector"));
-    if (i > 0) EXPECT_LE(hit["score"], answer["hits"][i - 1]["score"]);
+    if (i > 0) {
+      EXPECT_LE(hit["score"], answer["hits"][i - 1]["score"]);
+    }
   }
   EXPECT_EQ(answer["plan"]["strategy"], "exact");
   EXPECT_TRUE(answer["timings_ms"].contains("encode"));
@@ -121,8 +123,12 @@ TEST_F(ApiSearch, ByUploadFindsThePicture) {
                          .json();
   // The one is on the query's side, the other opposite.
   for (const Json& hit : mixed["hits"]) {
-    if (hit["id"] == 2) EXPECT_GT(hit["score"], 0);
-    if (hit["id"] == 7) EXPECT_LT(hit["score"], 0);
+    if (hit["id"] == 2) {
+      EXPECT_GT(hit["score"], 0);
+    }
+    if (hit["id"] == 7) {
+      EXPECT_LT(hit["score"], 0);
+    }
   }
   EXPECT_THAT(mixed["hits"], SizeIs(8));
 }

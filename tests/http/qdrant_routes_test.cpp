@@ -47,13 +47,18 @@ TEST_F(QdrantRoutesTest, RightsFollowTheKindOfRoute) {
   for (const Route& route : table_.routes()) {
     const bool about_points = route.pattern.find("/points") != std::string::npos;
     const bool deep = std::ranges::count(route.pattern, '/') > 2;
-    if (route.method == Method::kGet) EXPECT_EQ(route.right, Right::kRead) << route.pattern;
-    if (route.method == Method::kPut && deep)
+    if (route.method == Method::kGet) {
+      EXPECT_EQ(route.right, Right::kRead) << route.pattern;
+    }
+    if (route.method == Method::kPut && deep) {
       EXPECT_EQ(route.right, Right::kWrite) << route.pattern;
+    }
     if (route.pattern == "/collections/{collection}" && route.method != Method::kGet) {
       EXPECT_EQ(route.right, Right::kAdmin);
     }
-    if (about_points && route.pattern.ends_with("/query")) EXPECT_EQ(route.right, Right::kRead);
+    if (about_points && route.pattern.ends_with("/query")) {
+      EXPECT_EQ(route.right, Right::kRead);
+    }
   }
 }
 
