@@ -79,8 +79,8 @@ TEST_F(CollectionDbTest, ANewerFormatIsRefusedAndNamed) {
   for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
     EXPECT_EQ(error_of(mode).code, StatusCode::kFailedPrecondition);
     EXPECT_THAT(error_of(mode).message,
-                AllOf(HasSubstr(folder().string() + " has format 4"),
-                      HasSubstr("this program reads up to 3"), HasSubstr("use a newer one")));
+                AllOf(HasSubstr(folder().string() + " has format 5"),
+                      HasSubstr("this program reads up to 4"), HasSubstr("use a newer one")));
   }
 }
 
