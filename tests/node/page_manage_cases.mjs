@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import {test} from './cases.mjs';
-import {drawing, drawings} from './pictures.mjs';
+import {drawing, drawings, landscape} from './pictures.mjs';
 import {prefixProxy} from './prefix_proxy.mjs';
 import {
   addDrawings,
@@ -91,8 +91,8 @@ test('pictures dropped where they are added', async () => {
 
 test('duplicates are found, all but the largest selected and deleted', async () => {
   const copies = [
-    {name: 'large.png', bytes: drawing('stripes', 'red', 300, 240), payload: {title: 'large'}},
-    {name: 'small.png', bytes: drawing('stripes', 'red', 150, 120), payload: {title: 'small'}},
+    {name: 'large.png', bytes: landscape(300, 240), payload: {title: 'large'}},
+    {name: 'small.png', bytes: landscape(150, 120), payload: {title: 'small'}},
   ];
   await addDrawings(server.url, 'twins', copies);
   await visit('?c=twins&view=duplicates');

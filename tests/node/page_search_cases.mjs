@@ -144,8 +144,8 @@ test('filters: values with counts, numbers, dates, words', async () => {
   await until(() => document.querySelectorAll('.tile[data-key]').length === 7);
   await page.locator('.filter[data-field=bought] input[type=date]').last().fill('2024-03-13');
   await until(() => new URLSearchParams(location.search).get('to.bought') === '2024-03-13');
-  await until(() => document.querySelectorAll('.tile[data-key]').length === 1);
-  assert.deepEqual(await names(), ['A red cross']);
+  await until(() => document.querySelectorAll('.tile[data-key]').length === 2);
+  assert.deepEqual((await names()).sort(), ['A blue triangle', 'A red cross']);
   assert.equal(await page.textContent('#filter-count'), '3');
   assert.equal(await page.locator('#active-filters .chip').count(), 4);
   await page.click('text=Clear all');

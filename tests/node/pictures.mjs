@@ -57,6 +57,14 @@ export function png(width, height, paint) {
 export const drawing = (shape, colour, width = 128, height = 96) =>
   png(width, height, (x, y) => (shapes[shape](x, y) ? colours[colour] : [255, 255, 255]));
 
+/// Hills under a sky: the same look at any size, and no symmetry that leaves a perceptual hash to chance.
+export const landscape = (width, height) =>
+  png(width, height, (x, y) =>
+    y > 0.3 * Math.sin(2.3 * x + 0.5) + 0.2 * x
+      ? [40 + 30 * x, 120 + 40 * y, 50]
+      : [120 + 60 * y, 160 + 50 * x, 235],
+  );
+
 /// One of every shape in every colour: {name, bytes, payload}.
 export function drawings() {
   const all = [];

@@ -39,7 +39,7 @@ async function press(page, index, button) {
   await page.waitForFunction(() => !document.querySelector('#results.waiting'));
 }
 
-await shoot('page.jpg', '?c=stamps&q=a+tropical+fish');
+await shoot('page.jpg', '?c=stamps&q=a+butterfly');
 await shoot('page-dark.jpg', '?c=stamps&q=flower&panel=1', {
   colorScheme: 'dark',
   prepare: async (page) => {
@@ -56,7 +56,7 @@ await shoot('page-detail.jpg', '?c=stamps&q=a+red+kangaroo', {
     await page.waitForSelector('.strip img');
   },
 });
-await shoot('page-phone.jpg', '?c=stamps&q=a+butterfly', {
+await shoot('page-phone.jpg', '?c=stamps&q=an+apple', {
   viewport: {width: 390, height: 780},
   hasTouch: true,
   isMobile: true,

@@ -110,13 +110,14 @@ export async function loadMore() {
 /// The results of the state; pictures on the screen stay until the first new ones are here.
 export async function showResults(fresh) {
   results?.loading && results.hits.length === 0 && results.abort.abort();
-  const mine = resultsFor(state);
-  results = mine;
   if (!state.collection) {
+    results = null;
     clearGrid(false);
     $('#summary').textContent = '';
     return showEmpty();
   }
+  const mine = resultsFor(state);
+  results = mine;
   const wanted = fresh ? 1 : Math.min(600, history.state?.shown ?? 1);
   if (mine.hits.length === 0) {
     if (allHits().length) waitGrid();

@@ -48,7 +48,7 @@ async function showTopics() {
 
 export function showHero() {
   const isHome = !hasQuery(state) && !numFilters(state) && !state.view;
-  document.body.classList.toggle('home', isHome);
+  document.documentElement.classList.toggle('home', isHome);
   const points = server.collections.find((one) => one.name === state.collection)?.points;
   $('#hero').textContent = points ? `Search ${plural(points, 'picture')}` : 'Search your pictures';
   if (isHome) showTopics();

@@ -183,5 +183,5 @@ async function start() {
   show(state, null);
   return pollJobs();
 }
-clearGrid(true);
+if (!state.view) clearGrid(true);
 start();
