@@ -6,7 +6,8 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemAvailable/ {n = int($$2 / 2097152);
           print n < 1 ? 1 : n < cores ? n : cores}' /proc/meminfo)
 SOURCES = git ls-files '*.h' '*.cpp'
 
-.PHONY: help demo serve test build install format format-check lint sanitize tsan fuzz bench clean
+.PHONY: help demo serve test build install format format-check lint sanitize tsan fuzz bench \
+        bench-http clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list.
@@ -87,6 +88,12 @@ bench:  ## Build and run all benchmarks, one after the other.
 	cmake --preset bench
 	cmake --build --preset bench --parallel $(JOBS)
 	@for program in build/bench/benchmarks/*_bench; do echo "== $$program"; $$program || exit 1; done
+
+bench-http:  ## Measure the service next to the library itself; JSON=FILE keeps the figures.
+	scripts/setup --bench
+	cmake --preset bench
+	cmake --build --preset bench --parallel $(JOBS) --target http_load
+	build/bench/benchmarks/http_load $(if $(JSON),--json '$(JSON)')
 
 clean:  ## Remove everything that was built.
 	rm -rf build demo

@@ -13,12 +13,10 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <string>
 
 #include "benchmarks/encoders/random_model.h"
+#include "benchmarks/pipeline/random_picture.h"
 #include "codecs/decode.h"
 #include "codecs/facts.h"
 #include "core/compute_pool.h"
@@ -36,16 +34,6 @@ namespace {
 using benchmarks::ModelShape;
 using testing_support::TempDir;
 using Seconds = std::chrono::duration<double>;
-
-std::string make_picture(std::uint64_t seed) {
-  cv::RNG random(seed);
-  cv::Mat coarse(60, 80, CV_8UC3), picture;
-  random.fill(coarse, cv::RNG::UNIFORM, 0, 256);
-  cv::resize(coarse, picture, cv::Size(1280, 960), 0, 0, cv::INTER_CUBIC);
-  std::vector<unsigned char> bytes;
-  cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, 90});
-  return std::string(bytes.begin(), bytes.end());
-}
 
 double process_cpu_seconds() {
   timespec now{};
@@ -69,7 +57,7 @@ CpuCost measure(const encoders::Encoder& encoder, std::size_t num_pictures) {
   for (std::size_t first = 0; first < num_pictures + 8; first += 8) {
     if (first == 8) cost = {};  // the first batch warms up
     for (std::size_t i = 0; i < 8; ++i) {
-      const std::string text = make_picture(first + i);
+      const std::string text = benchmarks::random_picture(first + i);
       const auto bytes = std::as_bytes(std::span(text));
       const auto header = codecs::parse_header(bytes).value();
       auto lap = clock;
@@ -102,7 +90,7 @@ void ingest_run(benchmark::State& state, ModelShape shape) {
   options.device = encoders::Device::kCpu;
   const auto encoder = encoders::load_encoder(options).value();
   for (std::size_t i = 0; i < num_pictures; ++i) {
-    pictures.write(std::to_string(i) + ".jpg", make_picture(i));
+    pictures.write(std::to_string(i) + ".jpg", benchmarks::random_picture(i));
   }
   const CpuCost cost = measure(*encoder, 64);
 
