@@ -76,7 +76,7 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(must_write("create"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     SIGHTLINE_TRY_DO(validate_config(config));
-    const MutexLock lock(mutex_);
+    const MutexLock changing(change_mutex_);
     SIGHTLINE_TRY_DO(must_be_new(name));
     SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
     auto made = make_store(name, config);
@@ -85,13 +85,21 @@ class LocalDataFolder final : public DataFolder {
       return std::move(made).error();
     }
     SIGHTLINE_TRY_DO(catalog_->add(name));
+    keep(name, *made);
     return std::shared_ptr<CollectionStore>(*std::move(made));
   }
 
   Result<std::shared_ptr<CollectionStore>> open_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
-    const MutexLock lock(mutex_);
-    SIGHTLINE_TRY(const std::string collection, resolve(name));
+    {
+      // Who asks for an open collection waits for no other to be opened, made or removed.
+      const MutexLock lock(mutex_);
+      SIGHTLINE_TRY(const std::string collection, resolve(name));
+      if (auto store = find_open(collection)) return std::shared_ptr<CollectionStore>(store);
+      SIGHTLINE_TRY_DO(must_exist(collection));
+    }
+    const MutexLock changing(change_mutex_);
+    SIGHTLINE_TRY(const std::string collection, resolve_now(name));
     SIGHTLINE_TRY(auto store, find_or_open(collection));
     return std::shared_ptr<CollectionStore>(std::move(store));
   }
@@ -99,12 +107,11 @@ class LocalDataFolder final : public DataFolder {
   Result<bool> delete_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(must_write("delete"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
-    const MutexLock lock(mutex_);
+    const MutexLock changing(change_mutex_);
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (!exists) return false;
     SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
-    if (const auto store = find_open(name)) store->close();
-    forget_open(name);
+    close_open(name);
     SIGHTLINE_TRY_DO(finish_removal(name));
     return true;
   }
@@ -113,11 +120,11 @@ class LocalDataFolder final : public DataFolder {
     if (access_ != Access::kWrite)
       return failed_precondition("cannot change aliases: " + path_.string() +
                                  " was opened for reading");
-    const MutexLock lock(mutex_);
+    const MutexLock changing(change_mutex_);
     SIGHTLINE_TRY(auto aliases, catalog_->aliases());
     for (const AliasAction& action : actions) {
       if (const auto* create = std::get_if<CreateAlias>(&action)) {
-        SIGHTLINE_TRY_DO(must_exist(create->collection));
+        SIGHTLINE_TRY_DO(must_exist_now(create->collection));
         SIGHTLINE_TRY_DO(must_be_free(create->alias));
         aliases[create->alias] = create->collection;
       } else if (const auto* remove = std::get_if<DeleteAlias>(&action)) {
@@ -157,7 +164,7 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     std::shared_ptr<LocalStore> store;
     {
-      const MutexLock lock(mutex_);
+      const MutexLock changing(change_mutex_);
       SIGHTLINE_TRY(store, find_or_open(name));
     }
     const MutexLock one_at_a_time(snapshot_mutex_);
@@ -177,13 +184,13 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(must_write("restore"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     {
-      const MutexLock lock(mutex_);
+      const MutexLock changing(change_mutex_);
       SIGHTLINE_TRY_DO(must_be_new(name));
       SIGHTLINE_TRY_DO(catalog_->mark_incomplete(name));
       restoring_.emplace(name);
     }
     auto manifest = extract_collection(name, tar, progress, deadline);
-    const MutexLock lock(mutex_);
+    const MutexLock changing(change_mutex_);
     restoring_.erase(std::string(name));
     // A tar of ours that holds something else is found by opening it.
     const auto opened =
@@ -193,26 +200,23 @@ class LocalDataFolder final : public DataFolder {
       return opened.error().with_context(tar.string());
     }
     SIGHTLINE_TRY_DO(catalog_->add(name));
+    keep(name, *opened);
     return manifest;
   }
 
   Result<std::vector<std::string>> verify_collection(std::string_view name,
                                                      const Deadline& deadline) override {
     SIGHTLINE_TRY_DO(validate_collection_name(name));
-    {
-      const MutexLock lock(mutex_);
-      SIGHTLINE_TRY_DO(must_exist(name));
-    }
+    SIGHTLINE_TRY_DO(must_exist_now(name));
     return pipeline::verify_collection(collection_folder(name), budget_, deadline);
   }
 
   Result<std::vector<std::string>> repair_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(must_write("repair"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
-    const MutexLock lock(mutex_);
-    SIGHTLINE_TRY_DO(must_exist(name));
-    if (const auto store = find_open(name)) store->close();
-    forget_open(name);
+    const MutexLock changing(change_mutex_);
+    SIGHTLINE_TRY_DO(must_exist_now(name));
+    close_open(name);
     return pipeline::repair_collection(collection_folder(name), budget_);
   }
 
@@ -228,7 +232,7 @@ class LocalDataFolder final : public DataFolder {
                                " a collection: " + path_.string() + " was opened for reading");
   }
 
-  Result<void> must_be_new(std::string_view name) REQUIRES(mutex_) {
+  Result<void> must_be_new(std::string_view name) REQUIRES(change_mutex_) {
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
     if (!exists && !restoring_.contains(name)) {
       SIGHTLINE_TRY(const auto aliases, catalog_->aliases());
@@ -242,7 +246,7 @@ class LocalDataFolder final : public DataFolder {
   }
 
   /// For an alias.
-  Result<void> must_be_free(std::string_view name) REQUIRES(mutex_) {
+  Result<void> must_be_free(std::string_view name) REQUIRES(change_mutex_) {
     if (const auto valid = validate_collection_name(name); !valid)
       return valid.error().with_context("alias");
     SIGHTLINE_TRY(const bool exists, catalog_->contains(name));
@@ -262,9 +266,13 @@ class LocalDataFolder final : public DataFolder {
     return exists || alias == aliases.end() ? std::string(name) : alias->second;
   }
 
+  Result<std::string> resolve_now(std::string_view name) const {
+    const MutexLock lock(mutex_);
+    return resolve(name);
+  }
+
   /// Of a collection that could not be made.
-  void give_up(std::string_view name) REQUIRES(mutex_) {
-    forget_open(name);
+  void give_up(std::string_view name) REQUIRES(change_mutex_) {
     const auto removed = finish_removal(name);
     if (!removed) log_warning("storage", removed.error().message);
   }
@@ -280,7 +288,8 @@ class LocalDataFolder final : public DataFolder {
   }
 
   Result<std::shared_ptr<LocalStore>> make_store(std::string_view name,
-                                                 const CollectionConfig& config) REQUIRES(mutex_) {
+                                                 const CollectionConfig& config)
+      REQUIRES(change_mutex_) {
     const auto folder = collection_folder(name);
     SIGHTLINE_TRY_DO(remove_folder(folder));
     SIGHTLINE_TRY_DO(make_folders(folder));
@@ -291,7 +300,7 @@ class LocalDataFolder final : public DataFolder {
     return adopt_store(name, std::move(db));
   }
 
-  Result<std::shared_ptr<LocalStore>> open_store(std::string_view name) REQUIRES(mutex_) {
+  Result<std::shared_ptr<LocalStore>> open_store(std::string_view name) REQUIRES(change_mutex_) {
     SIGHTLINE_TRY(auto db, opener(name)());
     return adopt_store(name, std::move(db));
   }
@@ -302,10 +311,20 @@ class LocalDataFolder final : public DataFolder {
     return known == open_.end() ? nullptr : known->second.lock();
   }
 
-  Result<std::shared_ptr<LocalStore>> find_or_open(std::string_view name) REQUIRES(mutex_) {
-    if (auto store = find_open(name)) return store;
-    SIGHTLINE_TRY_DO(must_exist(name));
-    return open_store(name);
+  Result<std::shared_ptr<LocalStore>> find_or_open(std::string_view name) REQUIRES(change_mutex_) {
+    {
+      const MutexLock lock(mutex_);
+      if (auto store = find_open(name)) return store;
+      SIGHTLINE_TRY_DO(must_exist(name));
+    }
+    SIGHTLINE_TRY(auto store, open_store(name));
+    keep(name, store);
+    return store;
+  }
+
+  Result<void> must_exist_now(std::string_view name) const {
+    const MutexLock lock(mutex_);
+    return must_exist(name);
   }
 
   Result<void> must_exist(std::string_view name) const REQUIRES(mutex_) {
@@ -322,19 +341,31 @@ class LocalDataFolder final : public DataFolder {
 
   Result<std::shared_ptr<LocalStore>> adopt_store(std::string_view name,
                                                   std::unique_ptr<storage::CollectionDb> db)
-      REQUIRES(mutex_) {
+      REQUIRES(change_mutex_) {
     SIGHTLINE_TRY(std::shared_ptr<LocalStore> store,
                   LocalStore::open(
                       {std::string(name), collection_folder(name), opener(name), options_, memory_},
                       std::move(db), pool_));
-    open_[std::string(name)] = store;
-    if (options_.keep_open) kept_[std::string(name)] = store;
     return store;
   }
 
-  void forget_open(std::string_view name) REQUIRES(mutex_) {
-    open_.erase(std::string(name));
-    kept_.erase(std::string(name));
+  /// From here on others find it.
+  void keep(std::string_view name, const std::shared_ptr<LocalStore>& store)
+      REQUIRES(change_mutex_) {
+    const MutexLock lock(mutex_);
+    open_[std::string(name)] = store;
+    if (options_.keep_open) kept_[std::string(name)] = store;
+  }
+
+  void close_open(std::string_view name) REQUIRES(change_mutex_) {
+    std::shared_ptr<LocalStore> store;
+    {
+      const MutexLock lock(mutex_);
+      store = find_open(name);
+      open_.erase(std::string(name));
+      kept_.erase(std::string(name));
+    }
+    if (store) store->close();
   }
 
   std::function<Result<std::unique_ptr<storage::CollectionDb>>()> opener(
@@ -393,10 +424,11 @@ class LocalDataFolder final : public DataFolder {
   std::shared_ptr<MemoryBudget> memory_;
   std::unique_ptr<storage::Catalog> catalog_;
   Mutex snapshot_mutex_;  // held while one is taken
-  mutable Mutex mutex_;   // held as well while the catalog is looked at and changed
+  Mutex change_mutex_;    // held while a collection is opened, made or removed; before mutex_
+  mutable Mutex mutex_;   // held for a look only, as well while the catalog catches up
   std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> open_ GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<LocalStore>, std::less<>> kept_ GUARDED_BY(mutex_);
-  std::set<std::string, std::less<>> restoring_ GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> restoring_ GUARDED_BY(change_mutex_);
 };
 
 }  // namespace

@@ -2,8 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "storage/catalog.h"
@@ -84,6 +90,39 @@ TEST_F(DataFolderTest, AServiceKeepsCollectionsOpen) {
   EXPECT_TRUE(folder->delete_collection("a").value());
   EXPECT_TRUE(made.expired());
 }
+TEST_F(DataFolderTest, AnOpenCollectionWaitsForNoOtherToBeOpened) {
+  auto folder = open();
+  ASSERT_TRUE(folder->create_collection("a", config_of(2)));
+  ASSERT_TRUE(folder->create_collection("slow", config_of(2)));
+  folder.reset();
+  folder = open();
+  const auto a = folder->open_collection("a").value();
+  // Reading it waits for a writer.
+  const auto pipe = folder->collection_folder("slow") / "db" / "CURRENT";
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  auto slow = std::async(std::launch::async, [&] { return folder->open_collection("slow"); });
+  int writer = -1;
+  while ((writer = ::open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+
+  auto others = std::async(std::launch::async, [&] {
+    EXPECT_EQ(folder->open_collection("a").value(), a);
+    EXPECT_EQ(folder->resolve_collection("a").value(), "a");
+    EXPECT_EQ(folder->open_collection("none").error().code, StatusCode::kNotFound);
+    EXPECT_THAT(folder->list_collections().value(), ElementsAre("a", "slow"));
+    EXPECT_THAT(folder->list_aliases().value(), IsEmpty());
+  });
+  EXPECT_EQ(others.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_NE(slow.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  ::close(writer);
+  while (slow.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+    const int next = ::open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (next >= 0) ::close(next);
+  }
+  EXPECT_FALSE(slow.get());
+}
+
 TEST_F(DataFolderTest, AliasesOpenTheirCollections) {
   auto folder = open();
   const auto a = folder->create_collection("a", config_of(2)).value();
