@@ -31,16 +31,28 @@ Tensor last_layer(const EncoderLayer& layer, const Tensor& x, const Tensor& posi
 
 Tensor unit_rows(const Tensor& x) { return x / x.norm(2, {1}, true).clamp_min(1e-12); }
 
+bool is_of(TrainedPart part, std::string_view name) {
+  const bool text = name.starts_with("text_");
+  const bool image = name.starts_with("vision_") || name.starts_with("visual_");
+  return part == TrainedPart::kAll || (!text && !image) || text == (part == TrainedPart::kText);
+}
+
 }  // namespace
 
-DualEncoder::DualEncoder(const encoders::ClipConfig& config, torch::Device device)
+DualEncoder::DualEncoder(const encoders::ClipConfig& config, torch::Device device, TrainedPart part)
     : model_(std::make_shared<encoders::nn::ClipModel>(config)), device_(device) {
   model_->initialize();
   encoders::nn::set_product_type(*model_, torch::kBFloat16);
   std::vector<Tensor> ordered;
   for (const bool decays : {true, false}) {
-    for (const Tensor& p : model_->parameters()) {
+    for (const auto& item : model_->named_parameters()) {
+      Tensor p = item.value();
       if ((p.dim() >= 2) != decays) continue;
+      if (!is_of(part, item.key())) {
+        p.set_data(p.detach().to(device));
+        p.set_requires_grad(false);
+        continue;
+      }
       ordered.push_back(p);
       if (decays) num_decaying_ += p.numel();
     }
@@ -170,6 +182,11 @@ void DualEncoder::swap_with_ema() {
   const Tensor kept = parameters.clone();
   parameters.copy_(ema);
   ema.copy_(kept);
+}
+
+void DualEncoder::restart_ema() {
+  const torch::NoGradGuard no_grad;
+  ema.copy_(parameters);
 }
 
 Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor& concepts,

@@ -4,6 +4,8 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <map>
+#include <string>
 
 #include "train/internal/evaluate.h"
 #include "train/internal/fused_layer.h"
@@ -67,6 +69,28 @@ TEST_F(DualEncoderTest, FusedLayerMatchesTheModulesForwardAndBackward) {
     EXPECT_LT(relative_error(inputs[1], inputs[0]), 0.01);
     EXPECT_LT(relative_error(gradients[1], gradients[0]), 0.01);
     EXPECT_GT(gradients[0].norm().item<double>(), 0.1);
+  }
+}
+
+TEST_F(DualEncoderTest, APartStaysAsItIsWhileTheOtherIsTrained) {
+  for (const TrainedPart part : {TrainedPart::kText, TrainedPart::kImage}) {
+    DualEncoder encoder(small_config(), torch::kCPU, part);
+    const auto before = encoder.model().named_parameters();
+    std::map<std::string, Tensor> old;
+    for (const auto& item : before) old[item.key()] = item.value().detach().clone();
+    const Tensor concepts = torch::arange(2, torch::kLong);
+    const Tensor ids = torch::tensor({48, 3, 49, 48, 7, 49}, torch::kLong).view({2, 3});
+    contrastive_loss(encoder.images(torch::randn({2, 3, 32, 32})), encoder.texts(ids), concepts,
+                     encoder.model().log_logit_scale)
+        .backward();
+    encoder.update(1, 1e-2, 0.9, 0.98, 0.1, 1.0, 0.99);
+    for (const auto& [name, value] : old) {
+      const bool is_text = name.starts_with("text_"), is_image = name.starts_with("vis");
+      const bool stays = part == TrainedPart::kText ? is_image : is_text;
+      const bool is_same = torch::equal(encoder.model().named_parameters()[name], value);
+      if (stays) EXPECT_TRUE(is_same) << name;
+      if (name.ends_with("projection.weight") && !stays) EXPECT_FALSE(is_same) << name;
+    }
   }
 }
 

@@ -10,11 +10,16 @@
 
 namespace sightline::train {
 
+/// Which parameters a run changes; the others stay as they are. The scale of the logits is always
+/// among the changed ones.
+enum class TrainedPart { kAll, kText, kImage };
+
 /// Thread-safety: one thread.
 class DualEncoder {
  public:
   /// Random weights from LibTorch's generator. On CUDA the products run in bf16 as well.
-  DualEncoder(const encoders::ClipConfig& config, torch::Device device);
+  DualEncoder(const encoders::ClipConfig& config, torch::Device device,
+              TrainedPart part = TrainedPart::kAll);
 
   /// float32 [n, 3, h, w] -> float32 [n, projection_dim], rows of L2 norm 1.
   /// kept  int64 [n, k] on the same device: the patches (row by row, ascending) that are looked at,
@@ -26,8 +31,9 @@ class DualEncoder {
   encoders::nn::ClipModel& model() { return *model_; }
   torch::Device device() const { return device_; }
 
-  // float32 [P] each: parameters (the model's own are views of it), their gradients, AdamW's
-  // moments, the moving average of the parameters. Matrices, which decay, come first.
+  // float32 [P] each, of the part that is trained: parameters (the model's own are views of it),
+  // their gradients, AdamW's moments, the moving average of the parameters. Matrices, which decay,
+  // come first.
   torch::Tensor parameters, gradients, moment1, moment2, ema;
   std::int64_t num_decaying() const { return num_decaying_; }
 
@@ -39,6 +45,8 @@ class DualEncoder {
 
   /// Exchanges parameters and moving average: twice is once nothing.
   void swap_with_ema();
+  /// After weights were written into model(): the moving average begins with them.
+  void restart_ema();
 
  private:
   torch::Tensor run_layers(torch::Tensor x, const encoders::nn::TransformerEncoder& encoder,
