@@ -17,6 +17,7 @@ void add_config_command(CommandLine& line);
 void add_doctor_command(CommandLine& line);
 void add_train_command(CommandLine& line);
 void add_eval_command(CommandLine& line);
+void add_eval_encoder_command(CommandLine& line, CLI::App& group);
 
 // Diagnostics that users and tests share.
 void add_model_command(CommandLine& line);

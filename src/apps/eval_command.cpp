@@ -380,6 +380,7 @@ void add_eval_command(CommandLine& line) {
            "Where --writes writes; below the data folder if not given.")
       ->type_name("DIR");
   add_text(command, "--plot", flags->plot_file, "Draw recall over latency.")->type_name("FILE.png");
+  add_eval_encoder_command(line, group);
 }
 
 }  // namespace sightline::apps

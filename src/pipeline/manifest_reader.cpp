@@ -95,8 +95,9 @@ struct Row {
 /// Rows -> sources.
 class RowResolver {
  public:
-  RowResolver(const std::string& manifest, SourceSink& sink)
+  RowResolver(const std::string& manifest, SourceSink& sink, const RowRule& rule)
       : manifest_(manifest),
+        rule_(rule),
         folder_(manifest.substr(0, manifest.rfind('/'))),
         manifest_uri_(to_file_uri(manifest)),
         sink_(sink) {}
@@ -109,6 +110,10 @@ class RowResolver {
   bool add(Row row) {
     auto name = parse_image(row.image);
     if (!name) return bad_row(row.line, name.error().message);
+    if (rule_) {
+      if (const auto kept = rule_(row.columns); !kept)
+        return bad_row(row.line, kept.error().message);
+    }
 
     Source source;
     source.payload_hash = payload_checksum(row.columns);
@@ -187,6 +192,7 @@ class RowResolver {
   }
 
   const std::string& manifest_;
+  const RowRule& rule_;
   const std::string folder_;
   const std::string manifest_uri_;
   SourceSink& sink_;
@@ -241,11 +247,11 @@ Result<CsvHeader> read_csv_header(const std::string& path, CsvReader& reader) {
   return header;
 }
 
-Result<void> read_csv(const std::string& path, SourceSink& sink) {
+Result<void> read_csv(const std::string& path, SourceSink& sink, const RowRule& rule) {
   SIGHTLINE_TRY(auto file, TextFile::open(path));
   CsvReader reader(std::move(file));
   SIGHTLINE_TRY(const CsvHeader header, read_csv_header(path, reader));
-  RowResolver rows(path, sink);
+  RowResolver rows(path, sink, rule);
   for (;;) {
     SIGHTLINE_TRY(const auto record, reader.next());
     if (!record) return {};
@@ -302,9 +308,9 @@ std::string parse_json_row(const std::string& line, Row& row) {
   return {};
 }
 
-Result<void> read_json_lines(const std::string& path, SourceSink& sink) {
+Result<void> read_json_lines(const std::string& path, SourceSink& sink, const RowRule& rule) {
   SIGHTLINE_TRY(auto file, TextFile::open(path));
-  RowResolver rows(path, sink);
+  RowResolver rows(path, sink, rule);
   for (;;) {
     Row row;
     row.line = file.line();
@@ -391,8 +397,10 @@ Result<void> check_manifest(const std::string& path, ManifestKind kind) {
   return {};
 }
 
-Result<void> read_manifest(const std::string& path, ManifestKind kind, SourceSink& sink) {
-  return kind == ManifestKind::kCsv ? read_csv(path, sink) : read_json_lines(path, sink);
+Result<void> read_manifest(const std::string& path, ManifestKind kind, SourceSink& sink,
+                           const RowRule& rule) {
+  return kind == ManifestKind::kCsv ? read_csv(path, sink, rule)
+                                    : read_json_lines(path, sink, rule);
 }
 
 }  // namespace sightline::pipeline

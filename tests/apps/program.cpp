@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <regex>
 #include <stdexcept>
+#include <thread>
 
 extern char** environ;
 
@@ -62,6 +64,21 @@ Running::~Running() {
   if (ended_) return;
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, &status_, 0);
+}
+
+bool Running::handles_interrupts() const {
+  const std::filesystem::path status = "/proc/" + std::to_string(pid_) + "/status";
+  for (int i = 0; i < 6000; ++i) {
+    std::smatch mask;
+    const std::string text = read_file(status);
+    static const std::regex kCaught("SigCgt:\\s*([0-9a-f]+)");
+    if (std::regex_search(text, mask, kCaught) &&
+        (std::stoull(mask[1], nullptr, 16) >> (SIGINT - 1) & 1) != 0) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
 }
 
 void Running::send(int signal) const { ::kill(pid_, signal); }

@@ -35,6 +35,8 @@ class Running {
   Running& operator=(const Running&) = delete;
 
   void send(int signal) const;
+  /// Waits until the program handles SIGINT itself, for at most a minute.
+  bool handles_interrupts() const;
   bool is_running();
   std::string err_so_far() const;
   Finished wait();
