@@ -27,6 +27,8 @@ Status too_large(std::uint64_t max_bytes) {
           "the body is larger than " + std::to_string(max_bytes) + " bytes"};
 }
 
+Status no_room() { return {StatusCode::kOverloaded, "too many large bodies are in work"}; }
+
 /// A file of the spool folder, removed with this.
 class SpoolFile {
  public:
@@ -120,13 +122,17 @@ class Forgetter final : public LimitedReceiver {
 
 class TextReceiver final : public LimitedReceiver {
  public:
-  explicit TextReceiver(const BodyPlan& plan) : LimitedReceiver(plan.max_bytes) {
+  TextReceiver(const BodyPlan& plan, BodyBudget& budget)
+      : LimitedReceiver(plan.max_bytes), budget_(budget) {
     // A length that was only announced reserves no more than a small body's.
     text_.reserve(
         static_cast<std::size_t>(std::min<std::uint64_t>(plan.expected_bytes, kMaxReserve)) +
         kJsonPadding);
   }
+  ~TextReceiver() override { budget_.give_back(taken_); }
   Result<void> store(std::string_view bytes) override {
+    if (!budget_.take(bytes.size())) return no_room();
+    taken_ += bytes.size();
     text_ += bytes;
     return {};
   }
@@ -137,6 +143,8 @@ class TextReceiver final : public LimitedReceiver {
   }
 
  private:
+  BodyBudget& budget_;
+  std::uint64_t taken_ = 0;
   std::string text_;
 };
 
@@ -217,14 +225,14 @@ class FormReceiver final : public LimitedReceiver {
 
 }  // namespace
 
-Result<std::unique_ptr<BodyReceiver>> make_body_receiver(const BodyPlan& plan) {
+Result<std::unique_ptr<BodyReceiver>> make_body_receiver(const BodyPlan& plan, BodyBudget& budget) {
   std::unique_ptr<BodyReceiver> receiver;
   switch (plan.kind) {
     case BodyKind::kNone:
       receiver = std::make_unique<Forgetter>(plan.max_bytes);
       break;
     case BodyKind::kJson:
-      receiver = std::make_unique<TextReceiver>(plan);
+      receiver = std::make_unique<TextReceiver>(plan, budget);
       break;
     case BodyKind::kForm: {
       SIGHTLINE_TRY(const std::string boundary, multipart_boundary(plan.content_type));

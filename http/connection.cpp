@@ -219,7 +219,13 @@ void Connection::begin_request() {
            !expects_continue && !is_long);
     return;
   }
-  auto receiver = make_body_receiver(admission.body);
+  if (admission.body.kind == BodyKind::kJson &&
+      !hub_.json_budget.has_room(admission.body.expected_bytes)) {
+    answer(error_response(429, "too many large bodies are in work", route_->errors, 0),
+           !expects_continue && !is_long);
+    return;
+  }
+  auto receiver = make_body_receiver(admission.body, hub_.json_budget);
   if (!receiver) {
     answer(error_response(receiver.error(), route_->errors, 0), !expects_continue && !is_long);
     return;
@@ -362,6 +368,11 @@ void Connection::on_result(Result<Response> result, std::shared_ptr<StreamSink> 
     return;
   }
   sink_ = std::move(sink);
+  if (!sink_ && !request_.body.empty()) {
+    // A client that is slow to take the answer keeps no room from others.
+    request_.body = {};
+    receiver_.reset();
+  }
   if (result) {
     answer(*std::move(result));
   } else {

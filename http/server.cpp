@@ -15,6 +15,7 @@
 
 #include "core/compute_pool.h"
 #include "core/log.h"
+#include "http/internal/body_budget.h"
 #include "http/internal/connection.h"
 #include "http/internal/gate.h"
 #include "http/internal/lanes.h"
@@ -104,7 +105,9 @@ class AsioServer final : public Server {
         gate_(options_, routes, keys),
         lanes_(std::make_shared<internal::Lanes>(options_.query_threads, options_.write_threads,
                                                  options_.long_threads, options_.queue_size)),
-        hub_(new internal::Hub{options_, gate_, *lanes_, metrics}) {
+        json_budget_(std::make_shared<internal::BodyBudget>(
+            std::max(options_.max_json_in_flight_bytes, options_.max_json_bytes))),
+        hub_(new internal::Hub{options_, gate_, *lanes_, metrics, *json_budget_}) {
     for (std::size_t i = 0; i < options_.io_threads; ++i) {
       threads_.push_back(std::make_unique<IoThread>());
     }
@@ -181,6 +184,8 @@ class AsioServer final : public Server {
         [hub = hub_] { return hub->num_connections.load(); });
     add("http_requests_in_work", "Requests that are not answered yet.", {},
         [hub = hub_] { return hub->num_requests.load(); });
+    add("http_json_bytes_in_flight", "Bytes of JSON bodies that are held.", {},
+        [budget = json_budget_] { return budget->used(); });
     for (const auto& [lane, name] : {std::pair<Lane, std::string>{Lane::kQuery, "query"},
                                      {Lane::kWrite, "write"},
                                      {Lane::kLong, "long"}}) {
@@ -231,6 +236,7 @@ class AsioServer final : public Server {
   const ServerOptions options_;
   const internal::Gate gate_;
   std::shared_ptr<internal::Lanes> lanes_;
+  std::shared_ptr<internal::BodyBudget> json_budget_;
   std::shared_ptr<internal::Hub> hub_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<tcp::acceptor> acceptor_;

@@ -37,6 +37,8 @@ struct ServerOptions {
   std::size_t queue_size = 1024;  ///< Requests that may wait for each lane; more get 429.
 
   std::uint64_t max_json_bytes = std::uint64_t{32} << 20;
+  /// Of all that are read or worked on at once, one of the largest size at least; more get 429.
+  std::uint64_t max_json_in_flight_bytes = std::uint64_t{512} << 20;
   std::uint64_t max_upload_bytes = std::uint64_t{16} << 30;
   std::size_t max_connections = 4096;
   std::chrono::milliseconds keep_alive{90'000};      ///< An idle connection is closed after it.

@@ -9,6 +9,7 @@
 
 #include "core/result.h"
 #include "http/exchange.h"
+#include "http/internal/body_budget.h"
 
 namespace sightline::http::internal {
 
@@ -33,15 +34,17 @@ class BodyReceiver {
  public:
   virtual ~BodyReceiver() = default;
   /// errors  kResourceExhausted: more than BodyPlan::max_bytes, or the disk is full;
-  ///         kInvalidArgument: not what the content type says.
+  ///         kOverloaded: the budget is used up; kInvalidArgument: not what the content type says.
   virtual Result<void> take(std::string_view bytes) = 0;
   virtual Result<void> finish(Request& request) = 0;
-  /// The HTTP status of a failure of these: 413 over a limit, 507 where the disk is full.
+  /// The HTTP status of a failure of these: 413 over a limit, 429 over the budget, 507 where the
+  /// disk is full.
   virtual int failure_status(const Status& status) const = 0;
 };
 
-/// errors  kInvalidArgument: no boundary; kIoError.
-Result<std::unique_ptr<BodyReceiver>> make_body_receiver(const BodyPlan& plan);
+/// A JSON body takes what it holds from `budget`, which outlives the receiver, until the receiver
+/// ends. errors  kInvalidArgument: no boundary; kIoError.
+Result<std::unique_ptr<BodyReceiver>> make_body_receiver(const BodyPlan& plan, BodyBudget& budget);
 
 /// Makes the folder and removes what a server before has left in it.
 Result<void> prepare_spool_folder(const std::filesystem::path& folder);

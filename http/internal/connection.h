@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "http/internal/answer.h"
+#include "http/internal/body_budget.h"
 #include "http/internal/body_receiver.h"
 #include "http/internal/gate.h"
 #include "http/internal/lanes.h"
@@ -29,6 +30,7 @@ struct Hub {
   const Gate& gate;
   const Lanes& lanes;
   Metrics& metrics;
+  BodyBudget& json_budget;
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> num_connections{0};
   std::atomic<std::size_t> num_requests{0};  ///< In work now.

@@ -36,6 +36,7 @@ http::ServerOptions server_options(const settings::Settings& settings) {
   options.long_threads = from.long_threads;
   options.queue_size = from.queue_size;
   options.max_json_bytes = from.max_json_bytes;
+  options.max_json_in_flight_bytes = from.max_json_in_flight_bytes;
   options.max_upload_bytes = from.max_upload_bytes;
   options.max_connections = from.max_connections;
   options.keep_alive = from.keep_alive;

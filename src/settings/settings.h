@@ -65,6 +65,7 @@ struct Settings {
     bool anonymous_read = false;
     std::vector<std::filesystem::path> allowed_roots;
     std::uint64_t max_json_bytes = std::uint64_t{32} << 20;
+    std::uint64_t max_json_in_flight_bytes = std::uint64_t{512} << 20;
     std::uint64_t max_upload_bytes = std::uint64_t{16} << 30;
     std::uint64_t max_connections = 4096;
     std::uint64_t queue_size = 1024;

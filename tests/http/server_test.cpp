@@ -176,6 +176,63 @@ TEST_F(Connections, LargeBodiesAreRefusedBeforeTheyAreRead) {
   EXPECT_EQ(chunks.read_answer().status, 413);
 }
 
+TEST_F(Connections, JsonBodiesTogetherHaveALimit) {
+  options_.max_json_bytes = 1'000'000;
+  options_.max_json_in_flight_bytes = 1'500'000;
+  route({.method = Method::kPost,
+         .pattern = "/hold",
+         .body = {.json = true},
+         .handle = [this](Request& request) { return wait(request); }});
+  start();
+  const auto head = [](const std::string& path, std::size_t length) {
+    return "POST " + path +
+           " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+           "Content-Length: " +
+           std::to_string(length) + "\r\n\r\n";
+  };
+  const std::string body = "[" + std::string(899'998, ' ') + "]";
+  HttpClient held = connect();
+  held.send(head("/hold", body.size()) + body);
+  ASSERT_TRUE(reaches(num_waiting_, 1));
+  // What is announced and would not fit is not read.
+  HttpClient announced = connect();
+  const HttpAnswer refused = announced.request(head("/json", body.size()));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.header("retry-after"), "1");
+  EXPECT_THAT(refused.body, HasSubstr("too many large bodies"));
+  // What comes without a length is counted as it comes.
+  HttpClient chunks = connect();
+  chunks.send(
+      "POST /json HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n");
+  const std::string piece = "10000\r\n" + std::string(65536, ' ') + "\r\n";
+  for (int i = 0; i < 12 && chunks.send(piece); ++i) {
+  }
+  EXPECT_EQ(chunks.read_answer().status, 429);
+  HttpClient small = connect();
+  EXPECT_EQ(small.post_json("/json", "[1]").body, "[1]") << "small ones go on";
+  {
+    // Announced but not sent: nobody has to wait for it.
+    HttpClient idle = connect();
+    idle.send(head("/json", 500'000) + "[");
+    EXPECT_EQ(small.post_json("/json", "[" + std::string(400'000, ' ') + "2]").body, "[2]");
+  }
+  lets_go_.store(true);
+  EXPECT_EQ(held.read_answer().body, "waited");
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(held.post_json("/json", body).body, "[]") << "all was given back";
+  }
+  EXPECT_THAT(metrics_.prometheus_text(), HasSubstr("sightline_http_json_bytes_in_flight "));
+}
+
+TEST_F(Connections, ALargestBodyFitsAlways) {
+  options_.max_json_bytes = 100'000;
+  options_.max_json_in_flight_bytes = 1024;
+  start();
+  HttpClient client = connect();
+  EXPECT_EQ(client.post_json("/json", "[" + std::string(90'000, ' ') + "]").body, "[]");
+}
+
 TEST_F(Connections, ExpectContinueIsAnswered) {
   start();
   HttpClient client = connect();
