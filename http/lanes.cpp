@@ -14,8 +14,9 @@ void WorkQueue::stop() {
   {
     MutexLock lock(mutex_);
     ends_ = true;
+    for (Idle* idle : idle_) idle->woken.notify_one();
+    idle_.clear();
   }
-  changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -26,18 +27,36 @@ bool WorkQueue::try_post(std::function<void()> task) {
     if (tasks_.size() >= max_waiting_) return false;
     tasks_.push_back(std::move(task));
     num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
+    if (!idle_.empty()) {
+      idle_.back()->is_woken = true;
+      idle_.back()->woken.notify_one();
+      idle_.pop_back();
+    }
   }
-  changed_.notify_one();
   return true;
+}
+
+std::size_t WorkQueue::num_idle() {
+  const MutexLock lock(mutex_);
+  return idle_.size();
+}
+
+void WorkQueue::wait_for_task(Idle& idle) {
+  while (tasks_.empty() && !ends_) {
+    idle.is_woken = false;
+    idle_.push_back(&idle);
+    while (!idle.is_woken && !ends_) idle.woken.wait(mutex_);
+  }
 }
 
 void WorkQueue::work() {
   settings::set_up_thread();  // handlers compute, too: one thread of theirs is one core
+  Idle idle;
   for (;;) {
     std::function<void()> task;
     {
       MutexLock lock(mutex_);
-      while (tasks_.empty() && !ends_) changed_.wait(mutex_);
+      wait_for_task(idle);
       if (tasks_.empty()) return;
       task = std::move(tasks_.front());
       tasks_.pop_front();
