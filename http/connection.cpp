@@ -316,8 +316,9 @@ void Connection::dispatch() {
                           .with_stop(stop_.get_token());
   WorkQueue* queue = hub_.lanes.queue(route_->lane);
   if (queue == nullptr) {
-    auto result = call_handler();
-    on_result(std::move(result), nullptr);
+    Response response = respond(call_handler());
+    release_body();
+    answer(std::move(response));
     return;
   }
   const bool is_posted = queue->try_post([self = shared_from_this()]() mutable {
@@ -346,43 +347,45 @@ void Connection::run_on_lane(std::shared_ptr<Connection> self) {
   asio::io_context& io = io_;
   // Who waited too long in the queue is not worked for.
   auto waited = request_.deadline.check("waiting in the queue");
-  auto result = waited ? call_handler() : Result<Response>(std::move(waited).error());
+  Response response =
+      respond(waited ? call_handler() : Result<Response>(std::move(waited).error()));
 
   StreamBody stream;
   std::shared_ptr<StreamSink> sink;
-  if (result && request_.method != Method::kHead) {
-    if (auto* body = std::get_if<StreamBody>(&result->body)) {
+  if (request_.method != Method::kHead) {
+    if (auto* body = std::get_if<StreamBody>(&response.body)) {
       stream = *body;
       sink = std::make_shared<StreamSink>(self, io);
     }
   }
-  asio::post(io, [self = std::move(self), result = std::move(result), sink]() mutable {
-    self->on_result(std::move(result), std::move(sink));
+  if (!sink) release_body();
+  Answer answer = prepare(std::move(response), true);
+  // The client does not wait until the connection's thread has woken.
+  std::size_t bytes_sent = 0;
+  if (!sink && !answer.file) {
+    bytes_sent = transport_->try_write({asio::buffer(answer.head), asio::buffer(answer.text)});
+  }
+  asio::post(io, [self = std::move(self), answer = std::move(answer), bytes_sent, sink]() mutable {
+    self->send(std::move(answer), bytes_sent, std::move(sink));
   });
   if (sink) sink->run(stream);
 }
 
-void Connection::on_result(Result<Response> result, std::shared_ptr<StreamSink> sink) {
-  if (phase_ == Phase::kClosed) {
-    if (sink) sink->fail();
-    return;
+/// A client that is slow to take the answer keeps no room from others.
+void Connection::release_body() {
+  if (request_.body.empty()) return;
+  request_.body = {};
+  receiver_.reset();
+}
+
+Response Connection::respond(Result<Response> result) const {
+  if (result) return *std::move(result);
+  const Status& status = result.error();
+  if (http_status(status.code) >= 500 && status.code != StatusCode::kUnimplemented &&
+      status.code != StatusCode::kCancelled) {
+    log(LogLevel::kError, "http", status.message, {{"id", request_.id}, {"path", request_.path}});
   }
-  sink_ = std::move(sink);
-  if (!sink_ && !request_.body.empty()) {
-    // A client that is slow to take the answer keeps no room from others.
-    request_.body = {};
-    receiver_.reset();
-  }
-  if (result) {
-    answer(*std::move(result));
-  } else {
-    const Status& status = result.error();
-    if (http_status(status.code) >= 500 && status.code != StatusCode::kUnimplemented &&
-        status.code != StatusCode::kCancelled) {
-      log(LogLevel::kError, "http", status.message, {{"id", request_.id}, {"path", request_.path}});
-    }
-    answer(error_response(status, error_style(), seconds_since_start()));
-  }
+  return error_response(status, error_style(), seconds_since_start());
 }
 
 // ---- the end of a request

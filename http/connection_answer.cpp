@@ -21,7 +21,7 @@ constexpr std::size_t kFilePiece = 256 * 1024;
 
 }  // namespace
 
-void Connection::answer(Response response, bool may_keep_alive) {
+Answer Connection::prepare(Response response, bool may_keep_alive) const {
   for (const auto& [stage, ms] : response.timings_ms) hub_.metrics.count_stage(stage, ms / 1000);
   AnswerContext context;
   context.is_head = method_ == "HEAD";
@@ -31,9 +31,24 @@ void Connection::answer(Response response, bool may_keep_alive) {
   context.headers = &request_.headers;
   context.more = &cors_;
   context.id = request_.id;
-  answer_ = make_answer(std::move(response), context);
-  head_sent_ = text_sent_ = 0;
-  bytes_sent_ = 0;
+  return make_answer(std::move(response), context);
+}
+
+void Connection::answer(Response response, bool may_keep_alive) {
+  send(prepare(std::move(response), may_keep_alive), 0, nullptr);
+}
+
+/// Of which `bytes_sent` have left already.
+void Connection::send(Answer answer, std::size_t bytes_sent, std::shared_ptr<StreamSink> sink) {
+  if (phase_ == Phase::kClosed) {
+    if (sink) sink->fail();
+    return;
+  }
+  sink_ = std::move(sink);
+  answer_ = std::move(answer);
+  head_sent_ = std::min(bytes_sent, answer_.head.size());
+  text_sent_ = bytes_sent - head_sent_;
+  bytes_sent_ = bytes_sent;
   phase_ = Phase::kWriting;
   write_rest();
 }

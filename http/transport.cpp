@@ -1,6 +1,10 @@
 #include "http/internal/transport.h"
 
+#include <sys/socket.h>
+
 #include <utility>
+
+#include "core/mutex.h"
 
 namespace sightline::http::internal {
 namespace {
@@ -11,6 +15,7 @@ class TcpTransport final : public Transport {
  public:
   explicit TcpTransport(asio::ip::tcp::socket socket) : socket_(std::move(socket)) {
     ErrorCode ignored;
+    descriptor_ = socket_.native_handle();
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     const auto end = socket_.remote_endpoint(ignored);
     auto address = end.address();
@@ -27,12 +32,27 @@ class TcpTransport final : public Transport {
   void write_some(const std::array<asio::const_buffer, 2>& from, IoHandler done) override {
     socket_.async_write_some(from, std::move(done));
   }
+  std::size_t try_write(const std::array<asio::const_buffer, 2>& from) override {
+    std::array<iovec, 2> pieces;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      pieces[i] = {const_cast<void*>(from[i].data()), from[i].size()};  // NOLINT: it is only read
+    }
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = pieces.size();
+    const MutexLock lock(mutex_);  // a descriptor that is closed may be another's at once
+    if (descriptor_ < 0) return 0;
+    const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent > 0 ? static_cast<std::size_t>(sent) : 0;  // an error is met by the next write
+  }
   void end_writing() override {
     ErrorCode ignored;
     socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   }
   void close() override {
     ErrorCode ignored;
+    const MutexLock lock(mutex_);
+    descriptor_ = -1;
     socket_.close(ignored);
   }
   const std::string& remote() const override { return remote_; }
@@ -42,6 +62,8 @@ class TcpTransport final : public Transport {
   asio::ip::tcp::socket socket_;
   std::string remote_;
   bool is_loopback_ = false;
+  Mutex mutex_;
+  int descriptor_ GUARDED_BY(mutex_) = -1;
 };
 
 }  // namespace

@@ -79,8 +79,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void dispatch();
   Result<Response> call_handler();
   void run_on_lane(std::shared_ptr<Connection> self);  // on the lane's thread
-  void on_result(Result<Response> result, std::shared_ptr<StreamSink> sink);
+  // The next three may run on the lane's thread while the phase is kWorking: nothing that they read
+  // changes meanwhile.
+  void release_body();
+  Response respond(Result<Response> result) const;
+  Answer prepare(Response response, bool may_keep_alive) const;
   void answer(Response response, bool may_keep_alive = true);
+  void send(Answer answer, std::size_t bytes_sent, std::shared_ptr<StreamSink> sink);
   void write_rest();
   bool fill_from_file();
   void write_chunk(std::string bytes);

@@ -15,12 +15,15 @@ namespace sightline::http::internal {
 using ErrorCode = boost::system::error_code;
 using IoHandler = std::function<void(ErrorCode error, std::size_t bytes)>;
 
-/// Thread-safety: belongs to the thread of its io_context.
+/// Thread-safety: belongs to the thread of its io_context, but for try_write().
 class Transport {
  public:
   virtual ~Transport() = default;
   virtual void read_some(boost::asio::mutable_buffer into, IoHandler done) = 0;
   virtual void write_some(const std::array<boost::asio::const_buffer, 2>& from, IoHandler done) = 0;
+  /// Sends what can be sent without waiting and says how many bytes that were; 0 also where it
+  /// cannot, or no more. From any thread, while nobody else writes or ends the writing.
+  virtual std::size_t try_write(const std::array<boost::asio::const_buffer, 2>& from) = 0;
   /// Says that nothing more will be sent.
   virtual void end_writing() = 0;
   virtual void close() = 0;                       ///< Operations in flight end with an error.

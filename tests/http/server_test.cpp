@@ -48,11 +48,16 @@ class Connections : public ServerTest {
            .pattern = "/small",
            .body = {.json = true, .max_bytes = 100},
            .handle = [](Request&) -> Result<Response> { return text("taken"); }});
+    route({.pattern = "/large/{letter}", .handle = [](Request& request) -> Result<Response> {
+             return text(std::string(kLarge, request.param("letter").front()));
+           }});
     route({.pattern = "/wait", .handle = [this](Request& request) { return wait(request); }});
     route({.pattern = "/throw",
            .errors = ErrorStyle::kQdrant,
            .handle = [](Request&) -> Result<Response> { throw std::runtime_error("oops"); }});
   }
+
+  static constexpr std::size_t kLarge = std::size_t{12} << 20;  ///< More than a socket takes.
 
   /// Until it is called off, or the test lets it go.
   Result<Response> wait(Request& request) {
@@ -99,6 +104,19 @@ TEST_F(Connections, AnswerPipelinedRequestsInOrder) {
   }
   client.send(all);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(client.read_answer().body, std::to_string(i));
+}
+
+TEST_F(Connections, AnswersThatASocketDoesNotTakeAtOnceArriveWhole) {
+  start();
+  HttpClient client = connect();
+  client.send(
+      "GET /large/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      "GET /large/b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      "GET /echo/c HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  std::this_thread::sleep_for(200ms);
+  EXPECT_TRUE(client.read_answer().body == std::string(kLarge, 'a'));
+  EXPECT_TRUE(client.read_answer().body == std::string(kLarge, 'b'));
+  EXPECT_EQ(client.read_answer().body, "c");
 }
 
 TEST_F(Connections, EndWhenAsked) {
@@ -323,6 +341,11 @@ TEST_F(Connections, AFullQueueIsAnswered429) {
     clients.back().send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n");
     ASSERT_TRUE(reaches(num_waiting_, 1));
   }
+  const auto are_queued = [this] {
+    return metrics_.prometheus_text().find("lane_waiting{lane=\"query\"} 2\n") != std::string::npos;
+  };
+  for (int i = 0; i < 5000 && !are_queued(); ++i) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(are_queued());
   HttpAnswer refused;
   HttpClient client = connect();
   for (int i = 0; i < 1000 && refused.status != 429; ++i) {
