@@ -9,6 +9,8 @@
 namespace sightline::storage {
 namespace {
 
+/// What a request may hold (128 levels) lies a few levels deeper here.
+constexpr int kMaxConfigDepth = 160;
 constexpr std::uint64_t kRoomForNewFiles = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -96,7 +98,8 @@ Result<void> CollectionDb::check_format() {
 Result<void> CollectionDb::read_meta() {
   SIGHTLINE_TRY(const auto bytes, database_->get(kMeta, kConfigKey));
   if (!bytes) return corruption(database_->path().string() + " has no configuration");
-  SIGHTLINE_TRY(Json config, parse_json(*bytes, database_->path().string() + " (configuration)"));
+  SIGHTLINE_TRY(Json config, parse_json(*bytes, database_->path().string() + " (configuration)",
+                                        kMaxConfigDepth));
   set_config(std::move(config));
   SIGHTLINE_TRY(reader_counters_, read_counters(*database_, nullptr));
   return {};

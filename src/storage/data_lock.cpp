@@ -61,14 +61,16 @@ Result<std::unique_ptr<DataLock>> DataLock::acquire(const std::filesystem::path&
   const auto path = folder / "LOCK";
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file < 0) return system_error(errno, path, "write");
-  std::unique_ptr<DataLock> lock(new DataLock(file));
   if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_error(errno, path, "lock");
+    const int error = errno;
     const std::string holder = read_all(file);
+    close(file);
+    if (error != EWOULDBLOCK) return system_error(error, path, "lock");
     return failed_precondition("data folder " + folder.string() + " is in use by " +
                                (holder.empty() ? "another process" : holder) +
                                "; only one process may write to it (searching works meanwhile)");
   }
+  std::unique_ptr<DataLock> lock(new DataLock(file));  // it wipes the text, which is ours now
   const std::string text = "pid " + std::to_string(getpid()) +
                            (owner.empty() ? std::string() : " (" + owner + ")") + " on " +
                            host_name() + " since " + now_text() + "\n";

@@ -23,6 +23,9 @@ TEST(DataLock, IsHeldByOneAndSaysByWhom) {
               HasSubstr("data folder " + dir.path().string() + " is in use by pid " +
                         std::to_string(getpid()) + " (sightline index /photos) on "));
   EXPECT_THAT(second.error().message, HasSubstr(" since 20"));
+  const auto third = DataLock::acquire(dir.path(), "another");
+  ASSERT_FALSE(third);
+  EXPECT_THAT(third.error().message, HasSubstr("(sightline index /photos)")) << "the text stays";
   first->reset();
   EXPECT_TRUE(DataLock::acquire(dir.path(), ""));
 }
