@@ -159,7 +159,7 @@ Result<int> run_info(CommandContext& context, const std::string& given_name) {
   if (context.json()) {
     context.print(to_json(described));
   } else {
-    context.out += facts(described, folder->collection_folder(name));
+    context.out += facts(described, folder->collection_folder(described.info.name));
   }
   return kExitOk;
 }

@@ -219,7 +219,8 @@ Result<int> index_here(CommandContext& context, const IndexFlags& flags) {
   options.batch_size = static_cast<std::size_t>(settings.ingest.batch_size);
   options.decode_bytes = settings.image.decode_bytes;
   options.thumbnail_edge = static_cast<std::size_t>(settings.image.thumbnail_edge);
-  options.skipped_file = folder->collection_folder(name) / "skipped.jsonl";
+  SIGHTLINE_TRY(const std::string own_name, folder->resolve_collection(name));
+  options.skipped_file = folder->collection_folder(own_name) / "skipped.jsonl";
 
   ProgressBar bar(context.quiet());
   auto report = pipeline::ingest(

@@ -163,12 +163,14 @@ class LocalDataFolder final : public DataFolder {
     SIGHTLINE_TRY_DO(must_write("take a snapshot of"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     std::shared_ptr<LocalStore> store;
+    std::string own_name;
     {
       const MutexLock changing(change_mutex_);
-      SIGHTLINE_TRY(store, find_or_open(name));
+      SIGHTLINE_TRY(own_name, resolve_now(name));
+      SIGHTLINE_TRY(store, find_or_open(own_name));
     }
     const MutexLock one_at_a_time(snapshot_mutex_);
-    const auto staging = collection_folder(name) / kSnapshotFolder;
+    const auto staging = collection_folder(own_name) / kSnapshotFolder;
     SIGHTLINE_TRY_DO(remove_folder(staging));
     auto about = store->copy_to(staging, deadline);
     auto manifest =
@@ -206,18 +208,18 @@ class LocalDataFolder final : public DataFolder {
 
   Result<std::vector<std::string>> verify_collection(std::string_view name,
                                                      const Deadline& deadline) override {
-    SIGHTLINE_TRY_DO(validate_collection_name(name));
-    SIGHTLINE_TRY_DO(must_exist_now(name));
-    return pipeline::verify_collection(collection_folder(name), budget_, deadline);
+    SIGHTLINE_TRY(const std::string own_name, resolve_collection(name));
+    return pipeline::verify_collection(collection_folder(own_name), budget_, deadline);
   }
 
   Result<std::vector<std::string>> repair_collection(std::string_view name) override {
     SIGHTLINE_TRY_DO(must_write("repair"));
     SIGHTLINE_TRY_DO(validate_collection_name(name));
     const MutexLock changing(change_mutex_);
-    SIGHTLINE_TRY_DO(must_exist_now(name));
-    close_open(name);
-    return pipeline::repair_collection(collection_folder(name), budget_);
+    SIGHTLINE_TRY(const std::string own_name, resolve_now(name));
+    SIGHTLINE_TRY_DO(must_exist_now(own_name));
+    close_open(own_name);
+    return pipeline::repair_collection(collection_folder(own_name), budget_);
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/mutex.h"
 #include "pipeline/image_source.h"
+#include "pipeline/query.h"
 
 namespace sightline::pipeline {
 namespace {
@@ -171,13 +172,18 @@ Result<IngestReport> JobBoard::Impl::index(const JobPtr& job, const JobRequest& 
     SIGHTLINE_TRY(const CollectionInfo info, (*store)->info());
     SIGHTLINE_TRY(model, encoders.find(info, ""));
     ingest_options.decode.alpha = alpha_of(info.config.vectors.at("").model);
+    if (!request.model.empty()) {
+      SIGHTLINE_TRY(const HostedModel named, encoders.find(std::string_view(request.model)));
+      SIGHTLINE_TRY_DO(check_same_model(info, named->info(), ingest_options.decode.alpha));
+    }
   } else if (store.error().code == StatusCode::kNotFound) {
     SIGHTLINE_TRY(model, encoders.find(std::string_view(request.model)));
     store =
         open_or_create_for(folder, request.collection, model->info(), ingest_options.decode.alpha);
   }
   if (!store) return store.error();
-  ingest_options.skipped_file = folder.collection_folder(request.collection) / "skipped.jsonl";
+  SIGHTLINE_TRY(const std::string own_name, folder.resolve_collection(request.collection));
+  ingest_options.skipped_file = folder.collection_folder(own_name) / "skipped.jsonl";
   return ingest(
       **store, model->encoder(), pool, ingest_options,
       [&](const IngestProgress& progress) {

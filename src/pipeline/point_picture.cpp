@@ -97,27 +97,36 @@ Result<std::string> preview(std::span<const std::byte> bytes, const codecs::Imag
   return codecs::make_thumbnail(decoded.view(), edge);
 }
 
-Result<SourceRecord> find_record(const CollectionStore& store, const PointId& id) {
+struct PictureRecord {
+  SourceRecord source;
+  std::string name;  // that the user knows it by; may be empty
+};
+
+Result<PictureRecord> find_record(const CollectionStore& store, const PointId& id) {
   SIGHTLINE_TRY(const auto points, store.get({&id, 1}, {true, false}));
   if (points.empty() || !points[0]) return not_found("there is no point " + id.to_string());
   const Json& payload = points[0]->payload;
   const auto facts = payload.find("_image");
-  const Json* uri = nullptr;
-  if (facts != payload.end() && facts->is_object()) {
-    if (const auto at = facts->find("uri"); at != facts->end() && at->is_string()) uri = &*at;
-  }
+  const auto text = [&](const char* key) -> const std::string* {
+    if (facts == payload.end() || !facts->is_object()) return nullptr;
+    const auto at = facts->find(key);
+    return at != facts->end() && at->is_string() ? &at->get_ref<const std::string&>() : nullptr;
+  };
+  const std::string* uri = text("uri");
   if (uri == nullptr) return not_found("point " + id.to_string() + " has no picture");
   // A payload may say anything; what was indexed is what `sources` says.
-  SIGHTLINE_TRY(auto record, store.find_source(uri->get_ref<const std::string&>()));
+  SIGHTLINE_TRY(auto record, store.find_source(*uri));
   if (!record || record->id != id || record->content_hash.empty())
     return not_found("point " + id.to_string() + " has no picture here");
-  return *std::move(record);
+  const std::string* name = text("name");
+  return PictureRecord{*std::move(record), name == nullptr ? "" : *name};
 }
 
 Result<PointPicture> read_picture(const CollectionStore& store, const PointId& id,
                                   const PointPictureOptions& options, EncoderHost& encoders,
                                   ComputePool& pool, const Deadline& deadline) {
-  SIGHTLINE_TRY(const SourceRecord record, find_record(store, id));
+  SIGHTLINE_TRY(const PictureRecord found, find_record(store, id));
+  const SourceRecord& record = found.source;
   SIGHTLINE_TRY(const Source source, locate(store, id, record));
   const auto reader = open_source(source);
   if (!reader) return gone(id, "is gone");
@@ -133,7 +142,10 @@ Result<PointPicture> read_picture(const CollectionStore& store, const PointId& i
   PointPicture picture;
   picture.content_type = format.content_type;
   picture.etag = record.content_hash.substr(record.content_hash.find(':') + 1);
-  picture.name = last_name(source.member.empty() ? source.path : source.member);
+  // Uploads lie in files that are called by their content.
+  picture.name = upload_hash(record.uri)
+                     ? last_name(found.name)
+                     : last_name(source.member.empty() ? source.path : source.member);
   if (!format.shown_by_browsers && !options.original) {
     SIGHTLINE_TRY_DO((*reader)->read_to(record.size, bytes));
     SIGHTLINE_TRY(picture.body, pool.submit(Priority::kDecode,
@@ -144,7 +156,7 @@ Result<PointPicture> read_picture(const CollectionStore& store, const PointId& i
                                     .get());
     picture.content_type = "image/jpeg";
     picture.etag += "-" + std::to_string(options.preview_edge);
-    picture.name += ".jpg";
+    if (!picture.name.empty()) picture.name += ".jpg";
   } else if (source.member.empty()) {
     picture.body = std::filesystem::path(source.path);
   } else {

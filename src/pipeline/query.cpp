@@ -94,7 +94,10 @@ QueryHit to_hit(ScoredPoint point, std::size_t rank) {
   const auto facts = hit.payload.find("_image");
   if (facts != hit.payload.end() && facts->is_object()) {
     const auto uri = facts->find("uri");
-    if (uri != facts->end() && uri->is_string()) hit.path = display_path(uri->get<std::string>());
+    if (uri != facts->end() && uri->is_string()) {
+      const auto& text = uri->get_ref<const std::string&>();
+      if (text.starts_with("file:")) hit.path = display_path(text);  // an upload has none
+    }
     hit.width = size_fact(*facts, "width");
     hit.height = size_fact(*facts, "height");
   }
@@ -113,6 +116,9 @@ class QueryEncoding {
         deadline_(deadline) {}
 
   Result<void> run(const Query& query, std::map<std::string, double>& timings) {
+    for (const QueryOperand& operand : query.operands) {
+      largest_weight_ = std::max(largest_weight_, std::abs(operand.weight));
+    }
     for (const QueryOperand& operand : query.operands) sort_in(operand);
     if (encoder_ == nullptr && !(texts_.empty() && pictures_.empty())) {
       return failed_precondition("texts and pictures need a model; none is loaded");
@@ -140,18 +146,20 @@ class QueryEncoding {
 
  private:
   void sort_in(const QueryOperand& operand) {
+    // Ratios count alone: what is very large or small would leave the range of the sum.
+    const double weight = operand.weight / largest_weight_;
     if (const auto* text = std::get_if<TextOperand>(&operand.what)) {
       texts_.push_back(text->text);
-      text_weights_.push_back(operand.weight);
+      text_weights_.push_back(weight);
     } else if (const auto* image = std::get_if<ImageOperand>(&operand.what)) {
       Picture picture{image->name, image->file};
       if (!image->bytes.empty()) picture.data = image->bytes;
       pictures_.push_back(std::move(picture));
-      picture_weights_.push_back(operand.weight);
+      picture_weights_.push_back(weight);
     } else {
       const PointId id = std::get<PointOperand>(operand.what).id;
       points_.push_back(id);
-      point_weights_.push_back(operand.weight);
+      point_weights_.push_back(weight);
       if (operand.weight > 0) excluded_.push_back(id);
     }
   }
@@ -206,6 +214,7 @@ class QueryEncoding {
   std::vector<std::string> texts_;
   std::vector<Picture> pictures_;
   std::vector<PointId> points_, excluded_;
+  double largest_weight_ = 0;
   std::vector<double> text_weights_, picture_weights_, point_weights_;
   std::vector<std::vector<float>> vectors_;
   std::vector<double> sum_;

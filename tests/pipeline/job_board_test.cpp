@@ -89,6 +89,24 @@ TEST_F(JobBoardTest, OnlyPathsBelowTheRoots) {
   EXPECT_EQ(board_->find("1").error().code, StatusCode::kNotFound);
 }
 
+TEST_F(JobBoardTest, AliasesAreFollowedAndModelsCompared) {
+  picture("a.png", 1);
+  pictures_.write("broken.png", "broken");
+  ASSERT_EQ(wait(board_->start(request())->id).state, JobState::kDone);
+  const std::vector<AliasAction> alias = {CreateAlias{"other", "default"}};
+  ASSERT_TRUE(folder_->change_aliases(alias));
+  JobRequest named = request("other");
+  named.model = "clip-vit-tiny";
+  const JobStatus job = wait(board_->start(named)->id);
+  ASSERT_EQ(job.state, JobState::kDone) << job.error->message;
+  EXPECT_EQ(job.report->unchanged, 1u);
+  EXPECT_FALSE(std::filesystem::exists(folder_->collection_folder("other")));
+  named.model = "embedded";
+  const JobStatus refused = wait(board_->start(named)->id);
+  EXPECT_EQ(refused.state, JobState::kFailed);
+  EXPECT_THAT(refused.error->message, HasSubstr("clip-vit-tiny"));
+}
+
 TEST_F(JobBoardTest, AFailureIsTold) {
   // Made by a model that is not here.
   CollectionConfig config;

@@ -154,7 +154,16 @@ TEST_F(Snapshots, ASoundCollectionIsVerifiedBesideItsWriter) {
   EXPECT_THAT(open("data", Access::kRead)->verify_collection("c", Deadline::never()).value(),
               IsEmpty());
   EXPECT_EQ(folder_->verify_collection("x", Deadline::never()).error().code, StatusCode::kNotFound);
-  EXPECT_THAT(folder_->repair_collection("c").value(), IsEmpty());
+  // By an alias as well.
+  const std::vector<AliasAction> alias = {CreateAlias{"d", "c"}};
+  ASSERT_TRUE(folder_->change_aliases(alias));
+  EXPECT_THAT(folder_->verify_collection("d", Deadline::never()).value(), IsEmpty());
+  const auto manifest =
+      folder_->snapshot_collection("d", dir_ / "d.tar", nullptr, Deadline::never());
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ((*manifest)["about"]["collection"], "c");
+  EXPECT_THAT(folder_->repair_collection("d").value(), IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(folder_->collection_folder("d")));
   const auto again = folder_->open_collection("c").value();
   EXPECT_EQ(script::load_difference(*again, kDim), "");
 }
