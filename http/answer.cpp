@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "http/errors.h"
+#include "http/internal/text.h"
 
 namespace sightline::http::internal {
 namespace {
@@ -83,12 +84,6 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// Weak comparison, as If-None-Match asks for.
 bool names_etag(std::string_view list, std::string_view etag) {
   const auto strong = [](std::string_view tag) {
@@ -120,7 +115,8 @@ enum class RangeKind { kWhole, kPart, kImpossible };
 RangeKind parse_range(std::string_view text, std::uint64_t size, ByteRange& range) {
   constexpr std::string_view kUnit = "bytes=";
   const std::size_t dash = text.find('-');
-  if (!text.starts_with(kUnit) || dash == text.npos || text.find(',') != text.npos) {
+  if (lower(text.substr(0, kUnit.size())) != kUnit || dash == text.npos ||
+      text.find(',') != text.npos) {
     return RangeKind::kWhole;
   }
   const std::string_view from = trim(text.substr(kUnit.size(), dash - kUnit.size()));
@@ -195,6 +191,15 @@ class HeadWriter {
   const AnswerContext& context_;
 };
 
+/// "Mon, 30 Nov 2026 12:00:00 GMT"; the older forms count as none.
+std::optional<std::int64_t> parse_http_date(std::string_view text) {
+  std::tm utc{};
+  const std::string date(text);
+  const char* end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return ::timegm(&utc);
+}
+
 bool is_unchanged(const Response& response, const AnswerContext& context,
                   std::string_view last_modified) {
   if (context.headers == nullptr || response.status != 200 ||
@@ -205,7 +210,9 @@ bool is_unchanged(const Response& response, const AnswerContext& context,
     return !response.etag.empty() && names_etag(*tags, response.etag);
   }
   const auto since = context.headers->find("if-modified-since");
-  return since && !last_modified.empty() && *since == last_modified;
+  if (!since || last_modified.empty()) return false;
+  const auto asked = parse_http_date(*since), is = parse_http_date(last_modified);
+  return asked && is && *is <= *asked;
 }
 
 /// Opens the file and settles what of it is sent. False: there is no such file.

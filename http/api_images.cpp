@@ -100,7 +100,7 @@ Result<UploadWish> uploads_from_body(const Request& request) {
   SIGHTLINE_TRY(Fields fields, Fields::of(object));
   UploadItem item;
   SIGHTLINE_TRY(const auto name, fields.text("name"));
-  item.picture = {name.value_or(""), request.body_file};
+  item.picture = {name.value_or("picture"), request.body_file};
   SIGHTLINE_TRY(const auto id, fields.text("id"));
   if (id) {
     SIGHTLINE_TRY(item.id, parse_upload_id(*id));
@@ -308,7 +308,8 @@ Result<UploadWish> uploads_from_form(std::span<const FormPart> parts) {
       if (is_tar) {
         wish.tars.push_back(part.file);
       } else {
-        wish.items.push_back({{part.file_name, part.file}, {}, {}});
+        wish.items.push_back(
+            {{part.file_name.empty() ? part.name : part.file_name, part.file}, {}, {}});
       }
     } else if (part.name == "id") {
       ids.push_back(part.value);

@@ -13,20 +13,6 @@
 namespace sightline::http {
 namespace {
 
-std::string_view right_name(Right right) {
-  switch (right) {
-    case Right::kNone:
-      return "none";
-    case Right::kRead:
-      return "read";
-    case Right::kWrite:
-      return "write";
-    case Right::kAdmin:
-      return "admin";
-  }
-  return "none";
-}
-
 Json principal_json(const Principal& principal) {
   Json json{{"name", principal.name}, {"right", right_name(principal.right)}};
   json["collections"] = principal.collections ? Json(*principal.collections) : Json();

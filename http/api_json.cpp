@@ -153,7 +153,7 @@ Result<Json> value_from_text(std::string_view name, std::string_view text,
 Result<Json> object_from_query(const QueryString& query, const QueryFields& fields) {
   Json object = Json::object();
   for (const auto& [name, text] : query.all()) {
-    if (text.empty()) continue;
+    if (text.empty() || name == kTimeoutParameter) continue;
     if (object.contains(name)) return validation_error(name, text, "must stand once");
     SIGHTLINE_TRY(object[name], value_from_text(name, text, fields));
   }
@@ -174,6 +174,20 @@ std::string image_url(std::string_view collection, const PointId& id, std::strin
 std::string thumbnail_url(std::string_view collection, const PointId& id,
                           std::string_view version) {
   return picture_path(collection, id) + "/thumbnail" + version_query(version);
+}
+
+std::string_view right_name(Right right) {
+  switch (right) {
+    case Right::kNone:
+      return "none";
+    case Right::kRead:
+      return "read";
+    case Right::kWrite:
+      return "write";
+    case Right::kAdmin:
+      return "admin";
+  }
+  return "none";
 }
 
 std::string format_time(std::chrono::system_clock::time_point time) {

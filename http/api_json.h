@@ -54,6 +54,8 @@ struct QueryFields {
   std::vector<std::string_view> texts, counts, numbers, flags;
   std::vector<std::string_view> jsons;  ///< JSON as text ("filter").
 };
+/// What any request may say; the server itself reads it.
+inline constexpr std::string_view kTimeoutParameter = "timeout";
 /// errors  kValidation: names the parameter. An empty value counts as absent.
 Result<Json> object_from_query(const QueryString& query, const QueryFields& fields);
 /// One of them: "10" -> 10.
@@ -67,6 +69,8 @@ Response json_response(const Json& value, int status = 200);
 /// that a browser may keep what it has; may be empty.
 std::string image_url(std::string_view collection, const PointId& id, std::string_view version);
 std::string thumbnail_url(std::string_view collection, const PointId& id, std::string_view version);
+
+std::string_view right_name(Right right);  ///< "none", "read", "write", "admin"
 
 /// RFC 3339 in UTC, to the millisecond.
 std::string format_time(std::chrono::system_clock::time_point time);

@@ -10,6 +10,7 @@
 #include "http/exchange.h"
 #include "http/services.h"
 #include "pipeline/collection_store.h"
+#include "pipeline/image_source.h"
 
 namespace sightline::http {
 
@@ -20,6 +21,12 @@ Result<void> check_right(const Principal& principal, Right right, std::string_vi
 Result<std::shared_ptr<pipeline::CollectionStore>> open_for(const Services& services,
                                                             const Principal& principal, Right right,
                                                             std::string_view name);
+
+/// The bytes that the `image` of a request stands for. Paths of the server are for admins: to
+/// others no folder is open. errors  those of ImageSource, but kInvalidArgument where another
+/// server failed.
+Result<pipeline::Picture> load_image(const Services& services, const Principal& principal,
+                                     std::string_view source, const Deadline& deadline);
 
 /// The names that the key may read, sorted.
 Result<std::vector<std::string>> visible_collections(const Services& services,

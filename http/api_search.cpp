@@ -1,5 +1,6 @@
 #include "http/api_search.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -33,17 +34,6 @@ pipeline::ImageOperand image_operand(pipeline::Picture picture) {
   return operand;
 }
 
-/// Paths of the server are for admins: to others no folder is open.
-Result<pipeline::Picture> load_image(const Services& services, const Request& request,
-                                     const std::string& source) {
-  if (request.principal.may(Right::kAdmin)) {
-    return services.images.load(source, request.deadline);
-  }
-  pipeline::ImageSourceOptions options = services.images.options();
-  options.roots.clear();
-  return pipeline::ImageSource(std::move(options)).load(source, request.deadline);
-}
-
 Result<QueryOperand> to_operand(const Services& services, const Request& request,
                                 SearchOperand& operand) {
   QueryOperand made;
@@ -51,7 +41,8 @@ Result<QueryOperand> to_operand(const Services& services, const Request& request
   if (auto* text = std::get_if<SearchOperand::Text>(&operand.what)) {
     made.what = pipeline::TextOperand{std::move(text->text)};
   } else if (const auto* image = std::get_if<SearchOperand::Image>(&operand.what)) {
-    SIGHTLINE_TRY(pipeline::Picture picture, load_image(services, request, image->source));
+    SIGHTLINE_TRY(pipeline::Picture picture,
+                  load_image(services, request.principal, image->source, request.deadline));
     made.what = image_operand(std::move(picture));
   } else if (const auto* part = std::get_if<SearchOperand::Part>(&operand.what)) {
     const FormPart& file = request.parts[part->at];
@@ -170,6 +161,19 @@ class SearchRoutes {
  private:
   Result<Response> answer(const Request& request, const Json& body) {
     SIGHTLINE_TRY(SearchWish wish, parse_search(body, request.parts));
+    const bool has_pictures = std::ranges::any_of(wish.query, [](const SearchOperand& operand) {
+      return std::holds_alternative<SearchOperand::Image>(operand.what) ||
+             std::holds_alternative<SearchOperand::Part>(operand.what);
+    });
+    auto answered = answer(request, std::move(wish));
+    // Of a picture it is the request that is too large, not the disk that is full.
+    if (!answered && answered.error().code == StatusCode::kResourceExhausted && has_pictures) {
+      return error_response(413, answered.error().message, ErrorStyle::kOpenAi, 0);
+    }
+    return answered;
+  }
+
+  Result<Response> answer(const Request& request, SearchWish wish) {
     const std::string collection = collection_or_default(services_, wish.collection);
     SIGHTLINE_TRY(const auto store,
                   open_for(services_, request.principal, Right::kRead, collection));

@@ -99,6 +99,9 @@ class SearchParser {
       }
       return {};
     }
+    if (!json.is_object()) {
+      return validation_error(path, json, "must be a text or an object with text, image or id");
+    }
     SIGHTLINE_TRY(Fields fields, Fields::of(json, path));
     std::vector<SearchOperand> found;
     bool was_blank = false;
@@ -341,7 +344,7 @@ Result<Json> search_from_query(const QueryString& query) {
   Json body = Json::object();
   Json operands = Json::array();
   for (const auto& [name, text] : query.all()) {
-    if (text.empty()) continue;
+    if (text.empty() || name == kTimeoutParameter) continue;
     if (name == "q") {
       operands.push_back({{"text", text}});
     } else if (name == "id") {

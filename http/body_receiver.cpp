@@ -212,7 +212,13 @@ class FormReceiver final : public LimitedReceiver {
     return {};
   }
   Result<void> end() {
-    if (in_file_) files_.back().close();
+    if (!in_file_) return {};
+    files_.back().close();
+    // A browser's file field that nothing was chosen for.
+    if (parts_.back().file_name.empty() && parts_.back().size == 0) {
+      parts_.pop_back();
+      files_.pop_back();
+    }
     return {};
   }
 

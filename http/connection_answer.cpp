@@ -1,4 +1,5 @@
-// How an answer leaves: head and text in one piece, files and streams piece by piece.
+// How an answer leaves: head and text in one piece, files and streams piece by piece. What comes
+// after it.
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +18,10 @@ namespace {
 
 namespace asio = boost::asio;
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kFilePiece = 256 * 1024;
+constexpr std::chrono::seconds kLingerTime{2};
 
 }  // namespace
 
@@ -126,6 +130,77 @@ void Connection::end_stream(bool is_complete) {
   answer_.text = answer_.chunked ? "0\r\n\r\n" : "";
   text_sent_ = 0;
   write_rest();
+}
+
+void Connection::next_request() {
+  reader_.reset();
+  receiver_.reset();
+  request_ = {};
+  cors_ = {};
+  route_ = nullptr;
+  started_ = {};
+  if (read_buffer_.size() > kSmallRead && !read_is_pending_) {
+    read_buffer_.resize(kSmallRead);
+    read_buffer_.shrink_to_fit();
+  }
+  phase_ = Phase::kHead;
+  if (hub_.stopping.load() && pending_.empty()) {
+    close();
+    return;
+  }
+  expire_at(Clock::now() + hub_.options.keep_alive);
+}
+
+void Connection::after_answer() {
+  hub_.num_requests.fetch_sub(1);
+  record_request();
+  answer_.file = {};
+  answer_.text = {};
+  receiver_.reset();
+  if (!answer_.keep_alive) {
+    transport_->end_writing();
+    phase_ = Phase::kLinger;
+    expire_at(Clock::now() + kLingerTime);
+    if (peer_has_ended_) {
+      close();
+    } else {
+      read_more();
+    }
+    return;
+  }
+  if (peer_has_ended_ && pending_.empty()) {
+    close();
+    return;
+  }
+  if (reader_.state() == RequestReader::State::kBody) {
+    phase_ = Phase::kDiscard;
+    reader_.accept_body(nullptr);
+    expire_at(Clock::now() + hub_.options.header_timeout);
+  } else {
+    next_request();
+  }
+  advance();
+}
+
+void Connection::record_request() {
+  const double seconds = seconds_since_start();
+  const std::string_view pattern = route_ != nullptr ? std::string_view(route_->pattern) : "none";
+  // Methods that are not known would make a label each.
+  const std::string_view method = route_ != nullptr ? method_name(route_->method) : "none";
+  hub_.metrics.count_request(method, pattern, answer_.status, seconds, reader_.body_bytes(),
+                             bytes_sent_);
+  if (!hub_.options.access_log || log_level() > LogLevel::kInfo) return;
+  char milliseconds[32];
+  std::snprintf(milliseconds, sizeof milliseconds, "%.3f", 1000 * seconds);
+  log_info("http", method_,
+           {{"path", log_target_},
+            {"status", std::to_string(answer_.status)},
+            {"ms", milliseconds},
+            {"in", std::to_string(reader_.body_bytes())},
+            {"out", std::to_string(bytes_sent_)},
+            {"remote", peer_.address},
+            {"key", request_.principal.name},
+            {"id", request_.id}});
 }
 
 std::shared_ptr<Connection> StreamSink::connection() const {

@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "http/api_json.h"
 #include "http/errors.h"
 #include "http/internal/gate.h"
 #include "http/json_reader.h"
@@ -19,7 +20,7 @@ Response text_response(std::string text) {
   return response;
 }
 
-Response json_response(const Json& value) {
+Response uncached_json(const Json& value) {
   Response response;
   response.headers.add("Cache-Control", "no-store");
   response.body = dump_json(value);
@@ -33,11 +34,10 @@ std::string session_cookie(std::string_view token, std::chrono::seconds age) {
 }
 
 Json describe(const Principal& principal, bool has_keys) {
-  constexpr const char* kNames[] = {"none", "read", "write", "admin"};
   Json collections = nullptr;
   if (principal.collections) collections = *principal.collections;
   return {{"name", principal.name},
-          {"right", kNames[static_cast<std::size_t>(principal.right)]},
+          {"right", right_name(principal.right)},
           {"collections", std::move(collections)},
           {"keys", has_keys}};
 }
@@ -51,7 +51,7 @@ Result<Response> open_session(const Request& request, KeyRing& keys) {
   }
   const auto token = keys.open_session(key->get_ref<const std::string&>());
   if (!token) return error_response(401, "there is no such key", ErrorStyle::kOpenAi, 0);
-  Response response = json_response(describe(*keys.find(key->get_ref<const std::string&>()), true));
+  Response response = uncached_json(describe(*keys.find(key->get_ref<const std::string&>()), true));
   response.headers.add("Set-Cookie", session_cookie(*token, KeyRing::kSessionTime));
   return response;
 }
@@ -111,7 +111,7 @@ void add_core_routes(RouteTable& table, const pipeline::DataFolder& folder, Metr
   table.add(std::move(login));
   add(Method::kGet, "/v1/session", Right::kNone, Lane::kInline, "Who asks, and what it may.",
       [&keys](Request& request) -> Result<Response> {
-        return json_response(describe(request.principal, keys.has_keys()));
+        return uncached_json(describe(request.principal, keys.has_keys()));
       });
   add(Method::kDelete, "/v1/session", Right::kNone, Lane::kInline, "Ends the cookie's session.",
       [&keys](Request& request) -> Result<Response> {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/errors.h"
+#include "http/internal/text.h"
 #include "http/percent.h"
 
 namespace sightline::http::internal {
@@ -13,20 +14,6 @@ namespace {
 constexpr std::uint64_t kMaxIgnoredBody = 64 * 1024;
 constexpr std::uint64_t kMaxTimeoutSeconds = 86'400;
 constexpr std::string_view kAllMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 /// "http://host:1/path" is taken for "/path" of that host (RFC 9112, 3.2.2).
 void split_target(std::string_view target, std::string& path, std::string& query,
@@ -88,8 +75,12 @@ Result<std::chrono::milliseconds> parse_timeout(std::string_view text) {
 
 std::string takes(const BodyRule& rule) {
   std::string text;
-  if (rule.json) text += "application/json";
-  if (rule.form) text.append(text.empty() ? "" : " or ").append("multipart/form-data");
+  const auto add = [&](std::string_view type) {
+    text.append(text.empty() ? "" : " or ").append(type);
+  };
+  if (rule.json) add("application/json");
+  if (rule.form) add("multipart/form-data");
+  if (rule.file) add("that of a file");
   return text;
 }
 
@@ -191,7 +182,11 @@ std::optional<Principal> Gate::find_principal(const Request& request, const Peer
              answers_to(request.headers.find("host").value_or("localhost"))) {
     return Principal{"loopback", Right::kAdmin, std::nullopt};
   }
-  return Principal{"anonymous", keys_.anonymous_read() ? Right::kRead : Right::kNone, std::nullopt};
+  return anonymous();
+}
+
+Principal Gate::anonymous() const {
+  return {"anonymous", keys_.anonymous_read() ? Right::kRead : Right::kNone, std::nullopt};
 }
 
 bool Gate::plan_body(const RequestHead& head, Admission& admission, Refusal& refusal) const {
@@ -223,7 +218,7 @@ bool Gate::plan_body(const RequestHead& head, Admission& admission, Refusal& ref
     } else if (rule.form && is_form) {
       plan.kind = BodyKind::kForm;
       plan.content_type = admission.request.headers.find("content-type").value_or("");
-    } else if (rule.file && !is_form) {
+    } else if (rule.file && !is_form && type != "application/json") {
       plan.kind = BodyKind::kFile;
     } else {
       return refuse(415,
@@ -243,16 +238,19 @@ Result<Admission> Gate::admit(Request request, const RequestHead& head, const Pe
   // Whoever returns a Status here gets it as the answer; whoever has filled `refusal`, that.
   const Status refused{StatusCode::kCancelled, ""};
   const ErrorStyle style = error_style_of(request.path);
+  auto found = routes_.match(request.method, request.path);
+  const bool is_free = found && found->route != nullptr && found->route->right == Right::kNone;
   auto principal = find_principal(request, peer, refusal);
-  if (!principal) return refused;
-  request.principal = *std::move(principal);
+  if (!principal && !is_free) return refused;
+  // What needs no key is answered whatever key is sent.
+  request.principal = principal ? *std::move(principal) : anonymous();
 
   if (!head.method) {
     refusal.response =
         error_response(501, "method " + head.method_text + " is not known", style, 0);
     return refused;
   }
-  SIGHTLINE_TRY(RouteTable::Match match, routes_.match(request.method, request.path));
+  SIGHTLINE_TRY(RouteTable::Match match, std::move(found));
   if (match.route == nullptr) {
     if (request.method == Method::kOptions) {
       refusal.response.status = 204;

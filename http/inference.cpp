@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "http/api_scope.h"
 #include "pipeline/encoder_host.h"
 #include "pipeline/image_source.h"
 
@@ -14,6 +15,13 @@ namespace {
 using pipeline::VectorConfig;
 using Kind = InferenceInput::Kind;
 using Rows = std::vector<std::vector<float>>;
+
+/// Who asks whom.
+struct Asker {
+  const Services& services;
+  const Principal& principal;
+  const Deadline& deadline;
+};
 
 /// Inputs that one call encodes.
 struct Group {
@@ -74,19 +82,24 @@ Status which(Status status, std::size_t input, std::size_t num_inputs) {
   return std::move(status).with_context("input " + std::to_string(input));
 }
 
-Result<void> encode_pictures(const Group& group, const pipeline::ImageSource& images,
-                             std::span<const InferenceInput> inputs, const Deadline& deadline,
-                             Rows& rows) {
+/// A picture over a limit is a mistake of the request, not a lack of memory.
+Status as_input(Status status) {
+  if (status.code == StatusCode::kResourceExhausted) status.code = StatusCode::kInvalidArgument;
+  return status;
+}
+
+Result<void> encode_pictures(const Asker& asker, const Group& group,
+                             std::span<const InferenceInput> inputs, Rows& rows) {
   std::vector<pipeline::Picture> pictures;
   for (const std::size_t i : group.members) {
-    auto picture = images.load(inputs[i].content, deadline);
-    if (!picture) return which(std::move(picture).error(), i, inputs.size());
+    auto picture = load_image(asker.services, asker.principal, inputs[i].content, asker.deadline);
+    if (!picture) return which(as_input(std::move(picture).error()), i, inputs.size());
     pictures.push_back(*std::move(picture));
   }
-  SIGHTLINE_TRY(auto encoded, group.model->encode_pictures(pictures, group.alpha, deadline));
+  SIGHTLINE_TRY(auto encoded, group.model->encode_pictures(pictures, group.alpha, asker.deadline));
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     auto& row = encoded.rows[i];
-    if (!row) return which(std::move(row).error(), group.members[i], inputs.size());
+    if (!row) return which(as_input(std::move(row).error()), group.members[i], inputs.size());
     rows[group.members[i]] = *std::move(row);
   }
   return {};
@@ -94,7 +107,8 @@ Result<void> encode_pictures(const Group& group, const pipeline::ImageSource& im
 
 }  // namespace
 
-Result<Rows> run_inference(const Services& services, const pipeline::CollectionConfig& config,
+Result<Rows> run_inference(const Services& services, const Principal& principal,
+                           const pipeline::CollectionConfig& config,
                            std::span<const InferenceInput> inputs, const Deadline& deadline) {
   std::map<std::tuple<const pipeline::QueryEncoder*, Kind, codecs::AlphaRule>, Group> groups;
   // A large batch names the same model of the same vector name over and over.
@@ -119,7 +133,7 @@ Result<Rows> run_inference(const Services& services, const pipeline::CollectionC
     if (group.kind == Kind::kText) {
       SIGHTLINE_TRY_DO(encode_texts(group, inputs, deadline, rows));
     } else {
-      SIGHTLINE_TRY_DO(encode_pictures(group, services.images, inputs, deadline, rows));
+      SIGHTLINE_TRY_DO(encode_pictures({services, principal, deadline}, group, inputs, rows));
     }
   }
   return rows;

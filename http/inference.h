@@ -7,6 +7,7 @@
 
 #include "core/deadline.h"
 #include "core/result.h"
+#include "http/access.h"
 #include "http/services.h"
 #include "pipeline/collection_store.h"
 
@@ -21,11 +22,13 @@ struct InferenceInput {
 };
 
 /// Result i is the vector of input i. Texts of a model are encoded as one batch, its pictures as
-/// another. Thread-safety: not on a worker of the pool.
-/// errors  kInvalidArgument: unknown vector name, another model than made the vectors of the name,
+/// another. Pictures of `principal` as load_image() says. Thread-safety: not on a worker of the
+/// pool. errors  kInvalidArgument: unknown vector name, another model than made the vectors of the
+/// name,
 ///         other dim, a sparse vector; kNotFound: no such model; those of ImageSource and
 ///         QueryEncoder. With several inputs the message says which.
 Result<std::vector<std::vector<float>>> run_inference(const Services& services,
+                                                      const Principal& principal,
                                                       const pipeline::CollectionConfig& config,
                                                       std::span<const InferenceInput> inputs,
                                                       const Deadline& deadline);

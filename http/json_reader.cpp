@@ -84,9 +84,10 @@ Result<Json> read_json(const std::string& text) {
     if (read_quickly(text, parser, out)) return out;
   }
   // The slower reader knows where a text went wrong, and takes integers of any length.
-  auto read = parse_json(text, "body", kMaxJsonDepth);
+  constexpr std::string_view kWhat = "body";
+  auto read = parse_json(text, kWhat, kMaxJsonDepth);
   if (read) return read;
-  return format_error(read.error().message);
+  return format_error(std::string_view(read.error().message).substr(kWhat.size() + 2));
 }
 
 }  // namespace sightline::http

@@ -4,26 +4,16 @@
 #include <utility>
 #include <vector>
 
+#include "http/internal/text.h"
 #include "http/percent.h"
 
 namespace sightline::http {
 namespace {
 
+using internal::lower;
+using internal::trim;
+
 constexpr std::string_view kLineEnd = "\r\n";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 struct Parameters {
   std::string value;  // before the first ';', lower case

@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "http/api_json.h"
 #include "http/internal/openapi_data.h"
+#include "http/internal/text.h"
 
 namespace sightline::http {
 namespace {
@@ -33,20 +35,6 @@ Json content_of(const Json& words) {
     content[type] = {{"schema", schema_of(word.get<std::string>())}};
   }
   return content;
-}
-
-std::string_view right_name(Right right) {
-  switch (right) {
-    case Right::kNone:
-      return "none";
-    case Right::kRead:
-      return "read";
-    case Right::kWrite:
-      return "write";
-    case Right::kAdmin:
-      return "admin";
-  }
-  return "none";
 }
 
 Json parameters_of(const Route& route, const Json& data) {
@@ -88,14 +76,6 @@ Json operation_of(const Route& route, const Json& data) {
   return operation;
 }
 
-std::string lower(std::string_view text) {
-  std::string small(text);
-  std::ranges::transform(small, small.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return small;
-}
-
 }  // namespace
 
 bool is_described(const Route& route) {
@@ -118,7 +98,7 @@ Json openapi_document(const RouteTable& table) {
   for (const Route& route : table.routes()) {
     if (!is_described(route)) continue;
     const Json data = operations.value(operation_name(route), Json::object());
-    paths[route.pattern][lower(method_name(route.method))] = operation_of(route, data);
+    paths[route.pattern][internal::lower(method_name(route.method))] = operation_of(route, data);
   }
   const Json error_content = content_of({{"application/json", "#Error"}});
   return Json{

@@ -64,8 +64,8 @@ auto read_and_encode(Asked& asked, Read read) -> decltype(read(std::declval<Infe
   auto first = read(inputs);
   if (!first || inputs.empty()) return first;
   auto vectors = asked.timed("encode", [&] {
-    return run_inference(asked.request.services, *asked.config, inputs.inputs(),
-                         asked.request.http.deadline);
+    return run_inference(asked.request.services, asked.request.http.principal, *asked.config,
+                         inputs.inputs(), asked.request.http.deadline);
   });
   if (!vectors) return std::move(vectors).error();
   inputs.set_vectors(*std::move(vectors));

@@ -25,7 +25,8 @@ Result<Response> write_points(const QdrantRequest& request, bool vectors_only) {
   SIGHTLINE_TRY(PointBatch batch, vectors_only ? read_update_vectors(body) : read_upsert(body));
   std::string().swap(body);  // the rows are beside it: a large body need not wait for the disk
   SIGHTLINE_TRY(const auto config, store->config());
-  SIGHTLINE_TRY_DO(complete_batches(request.services, *config, {&batch}, request.http.deadline));
+  SIGHTLINE_TRY_DO(complete_batches(request.services, request.http.principal, *config, {&batch},
+                                    request.http.deadline));
   SIGHTLINE_TRY(const WriteSummary summary,
                 store->write(vectors_only ? update_vectors_ops(std::move(batch))
                                           : upsert_ops(std::move(batch))));
@@ -56,7 +57,8 @@ Result<Response> write_batch(const QdrantRequest& request) {
   }
   if (!batches.empty()) {
     SIGHTLINE_TRY(const auto config, store->config());
-    SIGHTLINE_TRY_DO(complete_batches(request.services, *config, batches, request.http.deadline));
+    SIGHTLINE_TRY_DO(complete_batches(request.services, request.http.principal, *config, batches,
+                                      request.http.deadline));
   }
 
   Json results = Json::array();

@@ -42,6 +42,9 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
     body_limit(boost::none);  // the route's, which the receiver of the body knows
   }
 
+  int num_hosts() const { return num_hosts_; }
+  const std::string& unknown_coding() const { return unknown_coding_; }  ///< Or empty.
+
  private:
   using Error = beast::error_code;
 
@@ -65,6 +68,10 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
     if (is_header_done()) return;  // a trailer of the body: nothing here looks at those
     if (field == beast::http::field::expect && beast::iequals(value, "100-continue")) {
       reader_.head_.expects_continue = true;
+    }
+    if (field == beast::http::field::host) ++num_hosts_;
+    if (field == beast::http::field::transfer_encoding && !beast::iequals(value, "chunked")) {
+      unknown_coding_ = to_text(value);
     }
     reader_.head_.headers.add(to_text(name), to_text(value));
   }
@@ -92,6 +99,8 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
 
   RequestReader& reader_;
   std::size_t header_bytes_ = 0;
+  int num_hosts_ = 0;
+  std::string unknown_coding_;
 };
 
 RequestReader::RequestReader() { reset(); }
@@ -144,6 +153,15 @@ std::size_t RequestReader::read(std::string_view bytes) {
     return used;
   }
   if (state_ == State::kHead && parser_->is_header_done()) {
+    // Where the next request begins, and which route is meant, must not be in doubt.
+    if (parser_->num_hosts() > 1) {
+      fail(400, "the header names more than one host");
+      return used;
+    }
+    if (const std::string& coding = parser_->unknown_coding(); !coding.empty()) {
+      fail(501, "transfer encoding \"" + coding + "\" is not taken");
+      return used;
+    }
     state_ = State::kBody;
     head_.keep_alive = parser_->keep_alive();
     head_.chunked = parser_->chunked();

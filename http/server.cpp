@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -116,22 +117,12 @@ class AsioServer final : public Server {
   }
   ~AsioServer() override { stop(); }
 
-  Result<void> listen(const tcp::endpoint& endpoint) {
+  Result<void> take(Listener listener) {
+    SIGHTLINE_TRY(const tcp::endpoint endpoint, parse_endpoint(listener.address()));
+    address_ = listener.address();
     ErrorCode error;
-    acceptor_->open(endpoint.protocol(), error);
-    if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_->bind(endpoint, error);
-    if (!error) acceptor_->listen(asio::socket_base::max_listen_connections, error);
-    if (error) {
-      const std::string message =
-          "cannot listen on " + endpoint_text(endpoint) + ": " + error.message();
-      if (error == asio::error::address_in_use) return failed_precondition(message);
-      if (error == asio::error::access_denied) {
-        return Status{StatusCode::kPermissionDenied, message};
-      }
-      return io_error(message);
-    }
-    address_ = endpoint_text(acceptor_->local_endpoint(error));
+    acceptor_->assign(endpoint.protocol(), listener.release(), error);
+    if (error) return io_error("cannot listen on " + address_ + ": " + error.message());
     return {};
   }
 
@@ -249,21 +240,47 @@ class AsioServer final : public Server {
 
 }  // namespace
 
-Result<std::string> url_of(const std::string& listen) {
-  SIGHTLINE_TRY(const tcp::endpoint endpoint, parse_endpoint(listen));
-  return "http://" + endpoint_text(endpoint);
-}
-
-Result<std::unique_ptr<Server>> Server::start(const ServerOptions& given, const RouteTable& routes,
-                                              KeyRing& keys, Metrics& metrics) {
-  SIGHTLINE_TRY(const tcp::endpoint endpoint, parse_endpoint(given.listen));
-  if (!endpoint.address().is_loopback() && !keys.has_keys() && !given.allow_public) {
+Result<Listener> Listener::open(const ServerOptions& options, const KeyRing& keys) {
+  SIGHTLINE_TRY(const tcp::endpoint endpoint, parse_endpoint(options.listen));
+  if (!endpoint.address().is_loopback() && !keys.has_keys() && !options.allow_public) {
     return invalid_argument(
-        "listen address \"" + given.listen +
+        "listen address \"" + options.listen +
         "\" can be reached by others, and there are no keys: set server.keys_file or "
         "server.api_key, or allow it with --allow-public (only the page and health checks are "
         "answered to others then)");
   }
+  asio::io_context io;
+  tcp::acceptor acceptor(io);
+  ErrorCode error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  const tcp::endpoint own = error ? endpoint : acceptor.local_endpoint(error);
+  if (error) {
+    const std::string message =
+        "cannot listen on " + endpoint_text(endpoint) + ": " + error.message();
+    if (error == asio::error::address_in_use) return failed_precondition(message);
+    if (error == asio::error::access_denied) return Status{StatusCode::kPermissionDenied, message};
+    return io_error(message);
+  }
+  return Listener(acceptor.release(), endpoint_text(own));
+}
+
+Listener::~Listener() {
+  if (socket_ >= 0) ::close(socket_);
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
+                                              const RouteTable& routes, KeyRing& keys,
+                                              Metrics& metrics) {
+  SIGHTLINE_TRY(Listener listener, Listener::open(options, keys));
+  return start(options, std::move(listener), routes, keys, metrics);
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& given, Listener listener,
+                                              const RouteTable& routes, KeyRing& keys,
+                                              Metrics& metrics) {
   ServerOptions options = given;
   const std::size_t cores = usable_cores();
   options.io_threads = or_default(options.io_threads, std::min<std::size_t>(cores, 4));
@@ -274,7 +291,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& given, const 
   SIGHTLINE_TRY_DO(internal::prepare_spool_folder(options.spool_folder));
 
   auto server = std::make_unique<AsioServer>(std::move(options), routes, keys, metrics);
-  SIGHTLINE_TRY_DO(server->listen(endpoint));
+  SIGHTLINE_TRY_DO(server->take(std::move(listener)));
   server->register_values(metrics);
   server->run();
   return std::unique_ptr<Server>(std::move(server));

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/result.h"
@@ -52,13 +53,38 @@ struct ServerOptions {
   bool access_log = true;
 };
 
+/// A socket that listens: connections wait in it until a server takes them.
+class Listener {
+ public:
+  /// errors  kInvalidArgument: `options.listen` is no address, or one that needs keys or
+  ///         `allow_public`; kFailedPrecondition: the address is in use; kPermissionDenied,
+  ///         kIoError.
+  static Result<Listener> open(const ServerOptions& options, const KeyRing& keys);
+  Listener(Listener&& other) noexcept
+      : socket_(std::exchange(other.socket_, -1)), address_(std::move(other.address_)) {}
+  ~Listener();
+
+  /// "127.0.0.1:6333", with the port it really has.
+  const std::string& address() const { return address_; }
+  std::string url() const { return "http://" + address_; }
+  int release() { return std::exchange(socket_, -1); }  ///< To whom closes it.
+
+ private:
+  Listener(int socket, std::string address) : socket_(socket), address_(std::move(address)) {}
+  int socket_;
+  std::string address_;
+};
+
 /// Thread-safety: all methods may be called from any thread; destroy it from one that no handler
 /// runs on.
 class Server {
  public:
-  /// Listens and starts the threads. Everything given is borrowed and outlives the server.
-  /// errors  kInvalidArgument: no such address, or one that needs keys or `allow_public`;
-  ///         kFailedPrecondition: the address is in use; kIoError.
+  /// Starts the threads. What is given by reference is borrowed and outlives the server.
+  /// errors  kIoError.
+  static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Listener listener,
+                                               const RouteTable& routes, KeyRing& keys,
+                                               Metrics& metrics);
+  /// On a listener of its own. errors  also those of Listener::open().
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options,
                                                const RouteTable& routes, KeyRing& keys,
                                                Metrics& metrics);
@@ -72,9 +98,5 @@ class Server {
   /// threads. A second call waits for the first.
   virtual void stop() = 0;
 };
-
-/// "http://127.0.0.1:6333" for what `listen` says, for those who need it before the socket is
-/// there. errors  kInvalidArgument.
-Result<std::string> url_of(const std::string& listen);
 
 }  // namespace sightline::http

@@ -68,6 +68,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     kClosed,
   };
 
+  static constexpr std::size_t kSmallRead = 4 * 1024;  // idle connections hold no more
+  static constexpr std::size_t kMaxPipelined = 64 * 1024;
+
   void read_more();
   void on_read(ErrorCode error, std::size_t bytes);
   void advance();

@@ -56,6 +56,7 @@ class Gate {
                           Refusal& refusal) const;
   bool answers_to(std::string_view host) const;
   bool is_allowed_origin(std::string_view origin) const;
+  Principal anonymous() const;
   std::optional<Principal> find_principal(const Request& request, const Peer& peer,
                                           Refusal& refusal) const;
   bool check_origin(const Request& request, Headers& cors, Refusal& refusal) const;

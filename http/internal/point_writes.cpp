@@ -11,14 +11,15 @@ namespace sightline::http {
 using pipeline::NamedVector;
 using pipeline::WriteOp;
 
-Result<void> complete_batches(const Services& services, const pipeline::CollectionConfig& config,
+Result<void> complete_batches(const Services& services, const Principal& principal,
+                              const pipeline::CollectionConfig& config,
                               std::vector<PointBatch*> batches, const Deadline& deadline) {
   std::vector<InferenceInput> inputs;
   for (const PointBatch* batch : batches) {
     for (const PendingVector& pending : batch->pending) inputs.push_back(pending.input);
   }
   if (!inputs.empty()) {
-    SIGHTLINE_TRY(auto rows, run_inference(services, config, inputs, deadline));
+    SIGHTLINE_TRY(auto rows, run_inference(services, principal, config, inputs, deadline));
     std::size_t next = 0;
     for (PointBatch* batch : batches) {
       for (const PendingVector& pending : batch->pending) {

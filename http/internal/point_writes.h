@@ -6,6 +6,7 @@
 
 #include "core/deadline.h"
 #include "core/result.h"
+#include "http/access.h"
 #include "http/point_reader.h"
 #include "http/services.h"
 #include "pipeline/collection_store.h"
@@ -15,7 +16,8 @@ namespace sightline::http {
 /// Encodes what is pending in all `batches` together and checks every vector against `config`, in
 /// Qdrant's words. errors  those of run_inference(); kInvalidArgument: unknown vector name, other
 /// dim or kind.
-Result<void> complete_batches(const Services& services, const pipeline::CollectionConfig& config,
+Result<void> complete_batches(const Services& services, const Principal& principal,
+                              const pipeline::CollectionConfig& config,
                               std::vector<PointBatch*> batches, const Deadline& deadline);
 
 std::vector<pipeline::WriteOp> upsert_ops(PointBatch batch);

@@ -153,10 +153,11 @@ void flush_all(pipeline::DataFolder& folder) {
 Result<int> run_serve(CommandContext& context) {
   const settings::Settings& settings = context.settings();
   SignalWait signals({SIGINT, SIGTERM, SIGHUP});
-  SIGHTLINE_TRY(const std::string url, http::url_of(settings.server.listen));
   SIGHTLINE_TRY(const auto keys, http::KeyRing::load(key_options(settings)));
+  // First of all: whoever finds the folder locked is told the address, with the port it has.
+  SIGHTLINE_TRY(auto listener, http::Listener::open(server_options(settings), *keys));
   http::Metrics metrics;
-  SIGHTLINE_TRY(const Parts parts, make_parts(context, url));
+  SIGHTLINE_TRY(const Parts parts, make_parts(context, listener.url()));
   const http::Services services{*parts.folder,  *parts.encoders, *parts.images, *parts.jobs,
                                 context.pool(), settings,        metrics};
   http::register_service_metrics(services);
@@ -164,8 +165,9 @@ Result<int> run_serve(CommandContext& context) {
   const WarmUp warm_up(*parts.folder);
   http::add_all_routes(routes, services, *keys, http::page_folder(),
                        [&warm_up] { return warm_up.check(); });
-  SIGHTLINE_TRY(const auto server,
-                http::Server::start(server_options(settings), routes, *keys, metrics));
+  SIGHTLINE_TRY(
+      const auto server,
+      http::Server::start(server_options(settings), std::move(listener), routes, *keys, metrics));
   log_info("serve", "listening", {{"url", server->url()}, {"data", parts.folder->path().string()}});
   context.note("serving " + parts.folder->path().string() + " at " + server->url() + "/");
 

@@ -131,6 +131,10 @@ TEST_F(ApiImages, RawBodyAndTar) {
   ASSERT_EQ(raw.status, 200) << raw.body;
   EXPECT_EQ(raw.json()["results"][0]["id"], 7);
   EXPECT_EQ(raw.json()["results"][0]["name"], "r.png");
+  const Reply nameless = post_body(kImages, "image/png", "broken");
+  EXPECT_THAT(nameless.json()["results"][0]["error"].get<std::string>(),
+              testing::StartsWith("picture: not a picture"))
+      << "where its bytes lay for the moment is nobody's business";
 
   const Reply tar = post_body(
       kImages, "application/x-tar",
@@ -155,6 +159,7 @@ TEST_F(ApiImages, PicturesComeBackAsTheyWere) {
   EXPECT_THAT(std::string(image.headers.find("content-security-policy").value_or("")),
               HasSubstr("default-src 'none'"));
   EXPECT_EQ(image.headers.find("cache-control"), "private, no-cache");
+  EXPECT_EQ(image.headers.find("content-disposition"), "inline; filename*=UTF-8''nine.png");
   EXPECT_THAT(image.etag, testing::MatchesRegex("\".+\""));
 
   const Reply kept = get("/v1/images/photos/9/thumbnail?v=abc");
@@ -163,6 +168,7 @@ TEST_F(ApiImages, PicturesComeBackAsTheyWere) {
   EXPECT_EQ(kept.body.substr(0, 2), "\xff\xd8");
   EXPECT_THAT(std::string(kept.headers.find("cache-control").value_or("")), HasSubstr("immutable"));
   EXPECT_EQ(get("/v1/images/photos/9?original=true").body, png);
+  EXPECT_EQ(get("/v1/images/photos/9?timeout=5").body, png) << "any request may say it";
   EXPECT_EQ(get("/v1/images/photos/9?orignal=true").status, 422);
 }
 

@@ -215,6 +215,9 @@ TEST_F(ApiSearch, Failures) {
   EXPECT_THAT(post("/v1/search", {{"query", "a"}, {"collection", "nothere"}}).error(),
               HasSubstr("nothere"));
   fill(2);
+  EXPECT_EQ(post("/v1/search", {{"query", "a"}, {"collection", "nothere"}}).error(),
+            "there is no collection \"nothere\"")
+      << "where the folder is and what else it holds are not for everyone";
   EXPECT_EQ(post("/v1/search", {{"query", {{"id", 99}}}}).status, 404);
   EXPECT_THAT(post("/v1/search", {{"query", {{"id", 99}}}}).error(), HasSubstr("99"));
 
@@ -234,6 +237,16 @@ TEST_F(ApiSearch, Failures) {
       post("/v1/search", {{"query", {{{"text", "a"}}, {{"text", "a"}, {"weight", -1}}}}});
   EXPECT_EQ(cancelled.status, 400);
   EXPECT_THAT(cancelled.error(), HasSubstr("cancel each other out"));
+
+  for (const double weight : {1e308, 1e-300}) {
+    const Json operands = {{{"text", "a"}, {"weight", weight}},
+                           {{"id", 1}, {"weight", weight / 2}}};
+    EXPECT_EQ(post("/v1/search", {{"query", operands}}).json()["hits"],
+              post("/v1/search", {{"query", {{{"text", "a"}, {"weight", 2}}, {{"id", 1}}}}})
+                  .json()["hits"])
+        << weight << ": ratios count alone";
+  }
+  EXPECT_EQ(get("/v1/search?q=a&timeout=5").status, 200);
 
   const Reply broken = post_form("/v1/search", {{"image", "not a picture", "x.png"}});
   EXPECT_EQ(broken.status, 400);

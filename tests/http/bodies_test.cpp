@@ -117,6 +117,13 @@ TEST_F(Bodies, FormsAreSpooledAndCleanedUp) {
   EXPECT_EQ(num_spooled_.load(), 1);
   EXPECT_TRUE(spool_empties());
   EXPECT_EQ(client.request("POST", "/form", kFormHead, "--XX--").body, "");
+  EXPECT_EQ(client
+                .request("POST", "/form", kFormHead,
+                         "--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"\"\r\n"
+                         "Content-Type: application/octet-stream\r\n\r\n\r\n--XX--\r\n")
+                .body,
+            "")
+      << "a browser's file field that nothing was chosen for";
   EXPECT_EQ(client.post_json("/form", "{}").status, 200);
   const HttpAnswer cut = client.request("POST", "/form", kFormHead, "--XX\r\nContent-Dis");
   EXPECT_EQ(cut.status, 400);
@@ -188,6 +195,10 @@ TEST_F(Bodies, FilesGoInRanges) {
            {"If-None-Match: \"x\", " + etag + "\r\n", 304, "", ""},
            {"If-None-Match: \"x\"\r\n", 200, "", data},
            {"If-Modified-Since: " + modified + "\r\n", 304, "", ""},
+           {"If-Modified-Since: Sun, 01 Jan 2090 00:00:00 GMT\r\n", 304, "", ""},
+           {"If-Modified-Since: Thu, 01 Jan 1970 00:00:01 GMT\r\n", 200, "", data},
+           {"If-Modified-Since: yesterday\r\n", 200, "", data},
+           {"Range: Bytes=2-5\r\n", 206, "bytes 2-5/" + size, data.substr(2, 4)},
        }) {
     const HttpAnswer answer = client.request("GET", "/download", c.headers);
     EXPECT_EQ(answer.status, c.status) << c.headers;

@@ -45,7 +45,7 @@ TEST(ReadJson, NestsTo128Levels) {
   EXPECT_TRUE(read_json(nested(128)));
   const auto deeper = read_json(nested(129));
   ASSERT_FALSE(deeper);
-  EXPECT_THAT(deeper.error().message, StartsWith("Format error in JSON body: "));
+  EXPECT_THAT(deeper.error().message, StartsWith("Format error in JSON body: nested deeper"));
   EXPECT_THAT(deeper.error().message, HasSubstr("128"));
   EXPECT_FALSE(read_json(nested(1'000'000)));
 }
@@ -59,8 +59,7 @@ TEST_P(BadJson, IsNamedWithItsPlace) {
   const auto read = read_json(GetParam().text);
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, StatusCode::kInvalidArgument);
-  EXPECT_THAT(read.error().message, StartsWith("Format error in JSON body: "));
-  EXPECT_THAT(read.error().message, HasSubstr("line"));
+  EXPECT_THAT(read.error().message, StartsWith("Format error in JSON body: parse error at line"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, BadJson,

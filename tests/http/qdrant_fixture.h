@@ -47,7 +47,9 @@ class QdrantRoutesTest : public testing::Test {
     pipeline::EncoderHostOptions encoders;
     encoders.default_model = SIGHTLINE_TEST_DATA "/clip-vit-tiny";
     encoders_ = std::make_unique<pipeline::EncoderHost>(std::move(encoders), pool_);
-    images_ = std::make_unique<pipeline::ImageSource>(pipeline::ImageSourceOptions{});
+    pipeline::ImageSourceOptions images;
+    images.roots = {allowed_.path()};
+    images_ = std::make_unique<pipeline::ImageSource>(std::move(images));
     jobs_ = std::make_unique<pipeline::JobBoard>(*folder_, *encoders_, pool_,
                                                  pipeline::JobBoardOptions{});
     services_ = std::make_unique<Services>(
@@ -84,7 +86,7 @@ class QdrantRoutesTest : public testing::Test {
 
   /// Who asks; a test may lower it.
   Principal principal_{"loopback", Right::kAdmin, {}};
-  testing_support::TempDir data_;
+  testing_support::TempDir data_, allowed_;
   settings::Settings settings_;
   ComputePool pool_{ComputePoolOptions{}};
   std::unique_ptr<pipeline::DataFolder> folder_;

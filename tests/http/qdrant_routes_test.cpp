@@ -1,4 +1,6 @@
 // What the official client does not reach (tests/node/qdrant_client_test.mjs does the rest).
+#include <filesystem>
+
 #include "tests/http/qdrant_fixture.h"
 
 namespace sightline::http {
@@ -111,6 +113,24 @@ TEST_F(QdrantRoutesTest, ABatchAsksItsFiltersWhenTheirTurnComes) {
   EXPECT_EQ(reply.result().size(), 3u);
   const Json points = post("/collections/c/points/scroll", "{}").result()["points"];
   EXPECT_EQ(points, Json::parse(R"([{"id": 1, "payload": {"a": 1, "b": 1}}])"));
+}
+
+TEST_F(QdrantRoutesTest, PicturesOfTheServerAreForAdmins) {
+  const std::string model = SIGHTLINE_TEST_DATA "/clip-vit-tiny";
+  const auto picture = allowed_ / "a.png";
+  std::filesystem::copy_file(SIGHTLINE_TEST_DATA "/images/rgb.png", picture);
+  ASSERT_EQ(put("/collections/c", R"({"vectors": {"model": ")" + model + R"("}})").status, 200);
+  const std::string vector =
+      R"({"image": ")" + picture.string() + R"(", "model": ")" + model + R"("})";
+  const std::string points = R"({"points": [{"id": 1, "vector": )" + vector + "}]}";
+  ASSERT_EQ(put("/collections/c/points", points).status, 200);
+  const std::string query = R"({"query": )" + vector + "}";
+  EXPECT_EQ(post("/collections/c/points/query", query).result()["points"].size(), 1U);
+  principal_.right = Right::kWrite;
+  const QdrantReply refused = post("/collections/c/points/query", query);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.error(), HasSubstr("is not in a folder that requests may name"));
+  EXPECT_EQ(put("/collections/c/points", points).status, 403);
 }
 
 TEST_F(QdrantRoutesTest, TextsNeedTheModelOfTheirVectors) {

@@ -148,6 +148,9 @@ TEST_F(Connections, UnparseableRequestsGetAnErrorBody) {
     EXPECT_EQ(answer.status, 400) << bytes;
     EXPECT_THAT(answer.body, HasSubstr("\"error\""));
   }
+  EXPECT_THAT(connect().request("POST /v1/x HTTP/1.1\r\nContent-Length: x\r\n\r\n").body,
+              HasSubstr("\"code\":\"invalid_request\""))
+      << "in the style of its routes";
   HttpClient client = connect();
   EXPECT_EQ(client.request("GET", "/inline", "X: " + std::string(70'000, 'x') + "\r\n").status,
             431);
@@ -331,6 +334,22 @@ TEST_F(Connections, RequestsEndWhenTheClientGoesOrTheTimeIsOver) {
   EXPECT_EQ(client.request("GET", "/wait?timeout=soon").status, 400);
 }
 
+TEST_F(Connections, WhoHasClosedItsSendingHalfGetsItsAnswers) {
+  start();
+  HttpClient client = connect();
+  client.send(
+      "GET /echo/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      "GET /echo/b HTTP/1.1\r\nHost: localhost\r\n\r\nGET /ec");
+  client.end_writing();
+  EXPECT_EQ(client.read_answer().body, "a");
+  EXPECT_EQ(client.read_answer().body, "b");
+  EXPECT_TRUE(client.closes_within(5s)) << "half a request more is none";
+  HttpClient slow = connect();
+  slow.send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  slow.end_writing();
+  EXPECT_TRUE(reaches(num_called_off_, 1)) << "for a moment only: it may be gone";
+}
+
 TEST_F(Connections, AFullQueueIsAnswered429) {
   options_.query_threads = 1;
   options_.queue_size = 2;
@@ -448,7 +467,26 @@ TEST(Listening, AddressesAreCheckedAndPublicOnesNeedKeys) {
   const auto server = Server::start(options, routes, **keys, metrics);
   ASSERT_TRUE(server);
   EXPECT_THAT(message((*server)->address()), HasSubstr("in use"));
-  EXPECT_EQ(*url_of("[::1]:6333"), "http://[::1]:6333");
+}
+
+TEST(Listening, TheAddressIsKnownBeforeTheServerStarts) {
+  const testing_support::TempDir folder;
+  const auto keys = KeyRing::load({});
+  RouteTable routes;
+  Metrics metrics;
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  options.spool_folder = folder / "spool";
+  auto listener = Listener::open(options, **keys);
+  ASSERT_TRUE(listener) << listener.error().message;
+  const std::string url = listener->url();
+  EXPECT_THAT(url, testing::Not(testing::EndsWith(":0")));
+  HttpClient early(std::stoi(url.substr(url.rfind(':') + 1)));
+  early.send("GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const auto server = Server::start(options, *std::move(listener), routes, **keys, metrics);
+  ASSERT_TRUE(server) << server.error().message;
+  EXPECT_EQ((*server)->url(), url);
+  EXPECT_EQ(early.read_answer().status, 404) << "who came early was kept waiting";
 }
 
 }  // namespace
