@@ -81,14 +81,9 @@ class RemoteServer::Connection {
     curl_easy_cleanup(handle_);
   }
 
-  struct Form {
-    std::string request;
-    const std::vector<FilePart>& files;
-  };
-
-  /// `body`: JSON; `form`: instead of it. Either may be null.
+  /// `body`: JSON, or null; with `files` it is the part "request" of a form.
   Result<std::string> call(const char* method, const std::string& url, const std::string* body,
-                           const Form* form) {
+                           const std::vector<FilePart>* files) {
     curl_easy_reset(handle_);
     std::string answer;
     curl_easy_setopt(handle_, CURLOPT_URL, url.c_str());
@@ -106,18 +101,18 @@ class RemoteServer::Connection {
     for (const curl_slist* header = headers_; header != nullptr; header = header->next) {
       headers = curl_slist_append(headers, header->data);
     }
-    if (body != nullptr) {
+    if (body != nullptr && files == nullptr) {
       headers = curl_slist_append(headers, "Content-Type: application/json");
       curl_easy_setopt(handle_, CURLOPT_POSTFIELDS, body->data());
       curl_easy_setopt(handle_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
     }
-    curl_mime* mime = form != nullptr ? make_form(*form) : nullptr;
+    curl_mime* mime = files != nullptr ? make_form(*body, *files) : nullptr;
     if (mime != nullptr) curl_easy_setopt(handle_, CURLOPT_MIMEPOST, mime);
     curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, headers);
     const CURLcode done = curl_easy_perform(handle_);
     curl_mime_free(mime);
     curl_slist_free_all(headers);
-    if (done != CURLE_OK) return io_error(url + ": " + curl_easy_strerror(done));
+    if (done != CURLE_OK) return io_error(curl_easy_strerror(done));
     long status = 0;
     curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200 || status > 299) return Status{code_of(status), message_of(answer, status)};
@@ -125,12 +120,12 @@ class RemoteServer::Connection {
   }
 
  private:
-  curl_mime* make_form(const Form& form) {
+  curl_mime* make_form(const std::string& body, const std::vector<FilePart>& files) {
     curl_mime* mime = curl_mime_init(handle_);
     curl_mimepart* request = curl_mime_addpart(mime);
     curl_mime_name(request, "request");
-    curl_mime_data(request, form.request.data(), form.request.size());
-    for (const FilePart& file : form.files) {
+    curl_mime_data(request, body.data(), body.size());
+    for (const FilePart& file : files) {
       curl_mimepart* part = curl_mime_addpart(mime);
       curl_mime_name(part, file.name.c_str());
       curl_mime_filedata(part, file.file.c_str());
@@ -171,33 +166,42 @@ Result<std::optional<RemoteServer>> RemoteServer::chosen(const RemoteFlags& flag
   return std::optional(RemoteServer(std::move(url), std::make_unique<Connection>(handle, key)));
 }
 
+Result<std::string> RemoteServer::call(const char* method, std::string_view path,
+                                       const std::string* body,
+                                       const std::vector<FilePart>* files) {
+  const std::string url = url_ + std::string(path);
+  auto answer = connection_->call(method, url, body, files);
+  if (!answer) return std::move(answer).error().with_context(url_);
+  return answer;
+}
+
+Result<Json> RemoteServer::call_json(const char* method, std::string_view path, const Json* body,
+                                     const std::vector<FilePart>* files) {
+  const std::string text = body == nullptr ? "" : dump_json(*body);
+  SIGHTLINE_TRY(const std::string answer,
+                call(method, path, body == nullptr ? nullptr : &text, files));
+  return parse_json(answer, url_ + std::string(path));
+}
+
 Result<Json> RemoteServer::get(std::string_view path) {
-  SIGHTLINE_TRY(const std::string body, download(path));
-  return parse_json(body, url_ + std::string(path));
+  return call_json("GET", path, nullptr, nullptr);
 }
 
 Result<std::string> RemoteServer::download(std::string_view path) {
-  return connection_->call("GET", url_ + std::string(path), nullptr, nullptr);
+  return call("GET", path, nullptr, nullptr);
 }
 
 Result<Json> RemoteServer::post(std::string_view path, const Json& body) {
-  const std::string url = url_ + std::string(path), text = dump_json(body);
-  SIGHTLINE_TRY(const std::string answer, connection_->call("POST", url, &text, nullptr));
-  return parse_json(answer, url);
+  return call_json("POST", path, &body, nullptr);
 }
 
 Result<Json> RemoteServer::remove(std::string_view path) {
-  const std::string url = url_ + std::string(path);
-  SIGHTLINE_TRY(const std::string answer, connection_->call("DELETE", url, nullptr, nullptr));
-  return parse_json(answer, url);
+  return call_json("DELETE", path, nullptr, nullptr);
 }
 
 Result<Json> RemoteServer::post_form(std::string_view path, const Json& request,
                                      const std::vector<FilePart>& files) {
-  const std::string url = url_ + std::string(path);
-  const Connection::Form form{dump_json(request), files};
-  SIGHTLINE_TRY(const std::string answer, connection_->call("POST", url, nullptr, &form));
-  return parse_json(answer, url);
+  return call_json("POST", path, &request, &files);
 }
 
 void add_remote_flags(CLI::App& command, RemoteFlags& flags) {

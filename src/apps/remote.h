@@ -32,9 +32,9 @@ class RemoteServer {
 
   const std::string& url() const { return url_; }
 
-  // `path` begins with '/'. errors  kIoError: no answer; the server's own, by its status, with its
-  // message: kNotFound, kPermissionDenied (401, 403), kInvalidArgument (other 4xx), kOverloaded,
-  // kUnimplemented, kInternal.
+  // `path` begins with '/'. errors  name the server. kIoError: no answer; its own, by their status,
+  // with their message: kNotFound, kPermissionDenied (401, 403), kInvalidArgument (other 4xx),
+  // kOverloaded, kUnimplemented, kInternal.
   Result<Json> get(std::string_view path);
   Result<Json> post(std::string_view path, const Json& body);
   Result<Json> remove(std::string_view path);
@@ -51,6 +51,10 @@ class RemoteServer {
  private:
   class Connection;
   RemoteServer(std::string url, std::unique_ptr<Connection> connection);
+  Result<std::string> call(const char* method, std::string_view path, const std::string* body,
+                           const std::vector<FilePart>* files);
+  Result<Json> call_json(const char* method, std::string_view path, const Json* body,
+                         const std::vector<FilePart>* files);
 
   std::string url_;
   std::unique_ptr<Connection> connection_;

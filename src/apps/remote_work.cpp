@@ -17,7 +17,8 @@ using pipeline::QueryAnswer;
 using pipeline::QueryHit;
 
 constexpr std::size_t kMostHits = 1000;  // of one answer
-constexpr std::chrono::milliseconds kPollInterval{250};
+// Short jobs are not waited for long, long ones not asked about all the time.
+constexpr std::chrono::milliseconds kFirstPoll{10}, kLongestPoll{250};
 
 /// Member `key` of `object`, if it is there and of the kind of `fallback`.
 template <typename T>
@@ -66,7 +67,7 @@ pipeline::SearchPlan plan_of(const Json& json) {
 }
 
 Result<QueryHit> hit_of(const Json& json) {
-  if (!json.is_object()) return internal_error("the server sent a hit that is no object");
+  if (!json.is_object()) return internal_error("a hit is no object");
   QueryHit hit;
   SIGHTLINE_TRY(hit.id, PointId::from_json(member(json, "id")));
   hit.rank = value_or(json, "rank", hit.rank);
@@ -114,7 +115,7 @@ Result<void> check_files(const std::vector<RemoteServer::FilePart>& files) {
 
 Result<void> add_page(const Json& json, QueryAnswer& answer) {
   if (!json.is_object() || !member(json, "hits").is_array()) {
-    return internal_error("the server's answer has no hits: is it sightline?");
+    return internal_error("the answer has no hits: is it sightline?");
   }
   for (const Json& hit : json["hits"]) {
     SIGHTLINE_TRY(answer.hits.emplace_back(), hit_of(hit));
@@ -179,7 +180,9 @@ Result<QueryAnswer> search_remotely(RemoteServer& server, const std::string& col
     body["offset"] = query.offset + before;
     SIGHTLINE_TRY(const Json json, files.empty() ? server.post("/v1/search", body)
                                                  : server.post_form("/v1/search", body, files));
-    SIGHTLINE_TRY_DO(add_page(json, answer));
+    if (auto added = add_page(json, answer); !added) {
+      return std::move(added).error().with_context(server.url());
+    }
     const bool is_last = member(json, "next_cursor").is_null();
     if (is_last || answer.hits.size() == before) break;
   }
@@ -205,6 +208,7 @@ Result<IngestReport> index_remotely(RemoteServer& server, const RemoteIndexing& 
   if (!indexing.model.empty()) body["model"] = indexing.model;
   SIGHTLINE_TRY(Json job, server.post("/v1/jobs", body));
   const std::string path = "/v1/jobs/" + encode_segment(value_or(job, "id", std::string()));
+  auto pause = kFirstPoll;
   bool asked_to_stop = false;
   while (!is_over(value_or(job, "state", std::string()))) {
     if (stop.stop_requested() && !asked_to_stop) {
@@ -212,13 +216,15 @@ Result<IngestReport> index_remotely(RemoteServer& server, const RemoteIndexing& 
       asked_to_stop = true;
       continue;
     }
-    std::this_thread::sleep_for(kPollInterval);
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestPoll);
     SIGHTLINE_TRY(job, server.get(path));
     progress(progress_of(member(job, "progress")));
   }
   const std::string state = value_or(job, "state", std::string());
   if (state == "failed") {
-    return internal_error(value_or(job, "error", std::string("the job failed")));
+    return internal_error(value_or(job, "error", std::string("the job failed")))
+        .with_context(server.url());
   }
   IngestReport report = report_of(member(job, "report"));
   if (state == "stopped") report.interrupted = true;

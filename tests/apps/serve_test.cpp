@@ -4,12 +4,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
 
-#include "tests/apps/program.h"
-#include "tests/support/http_client.h"
+#include "tests/apps/serve_fixture.h"
 
 namespace sightline::apps::testing {
 namespace {
@@ -17,47 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing_support::HttpAnswer;
 using testing_support::HttpClient;
 
-class Serve : public ::testing::Test {
- protected:
-  /// Starts it on a port of its own and waits until it is ready.
-  void start(std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"serve", "--data", data(), "--listen", "127.0.0.1:0"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const auto begin = std::chrono::steady_clock::now();
-    program_ = sandbox_.start(arguments);
-    const std::string mark = "listening url=http://127.0.0.1:";
-    for (;;) {
-      const std::string said = program_->err_so_far();
-      const std::size_t at = said.find(mark);
-      if (at != std::string::npos && said.find(' ', at + mark.size()) != std::string::npos) {
-        port_ = std::stoi(said.substr(at + mark.size()));
-        break;
-      }
-      ASSERT_TRUE(program_->is_running()) << said;
-      ASSERT_LT(std::chrono::steady_clock::now() - begin, 60s) << said;
-      std::this_thread::sleep_for(5ms);
-    }
-    while (get("/readyz").status != 200) {
-      ASSERT_LT(std::chrono::steady_clock::now() - begin, 30s);
-      std::this_thread::sleep_for(5ms);
-    }
-  }
-  std::string data() const { return sandbox_.path("data").string(); }
-  HttpAnswer get(const std::string& target, const std::string& headers = "") const {
-    return HttpClient(port_).request("GET", target, headers);
-  }
-  Finished end(int signal = SIGTERM) {
-    program_->send(signal);
-    return program_->wait();
-  }
-
-  Sandbox sandbox_;
-  std::unique_ptr<Running> program_;
-  int port_ = 0;
-};
+using Serve = ServeTest;
 
 TEST_F(Serve, TakesAnEmptyFolderAndEndsInGoodOrder) {
   start();
@@ -80,7 +42,11 @@ TEST_F(Serve, WhoWantsToWriteIsToldTheAddress) {
   const Finished index = sandbox_.run(
       {"index", sandbox_.path("pictures").string(), "--data", data(), "--model", tiny_model()});
   EXPECT_EQ(index.code, 1);
-  EXPECT_THAT(index.last_error_line(), HasSubstr("--server http://127.0.0.1:"));
+  EXPECT_THAT(index.last_error_line(), HasSubstr("use --server " + url() + ")"));
+  const Finished second = sandbox_.run({"serve", "--data", data(), "--listen", "127.0.0.1:0"});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.last_error_line(), HasSubstr("use --server " + url() + ")"))
+      << "to whom it is said does not matter";
   const Finished search = sandbox_.run({"collection", "list", "--data", data()});
   EXPECT_EQ(search.code, 0) << "readers are welcome: " << search.err;
 }
@@ -121,6 +87,7 @@ TEST_F(Serve, MistakesAreNamedBeforeItListens) {
     return finished.last_error_line();
   };
   EXPECT_THAT(message({"--listen", "0.0.0.0:0"}), HasSubstr("--allow-public"));
+  EXPECT_FALSE(std::filesystem::exists(data())) << "nothing is made for it";
   EXPECT_THAT(message({"--listen", "nowhere"}), HasSubstr("there is no port"));
   EXPECT_THAT(message({"--keys", "/nonexistent.toml"}), HasSubstr("/nonexistent.toml"));
 }
