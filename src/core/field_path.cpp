@@ -113,7 +113,7 @@ void FieldPath::merge_into(Json& payload, const Json& object) const {
 
 void FieldPath::merge(Json& value, Steps steps, const Json& object) {
   const bool to_elements = !steps.empty() && steps.front().kind != Step::Kind::kMember;
-  if (to_elements && !value.is_array()) return;
+  if (to_elements && !value.is_array()) value = Json::array();
   if (!to_elements && !value.is_object()) value = Json::object();
   if (steps.empty()) {
     for (const auto& [key, member] : object.items()) {
@@ -177,6 +177,7 @@ Json FieldPath::keep_only(const Json& payload, std::span<const FieldPath> paths)
 }
 
 std::optional<Json> FieldPath::keep(const Json& value, std::span<const Steps> paths) {
+  if (!value.is_structured()) return value;
   for (const Steps& steps : paths) {
     if (steps.empty()) return value;
   }
@@ -190,25 +191,22 @@ std::optional<Json> FieldPath::keep(const Json& value, std::span<const Steps> pa
     if (inner.empty()) return std::nullopt;
     return keep(part, std::vector<Steps>(inner));
   };
-  std::optional<Json> kept;
   if (value.is_object()) {
+    Json kept = Json::object();
     for (const auto& [key, member] : value.items()) {
       auto part = keep_part(member, [&key = key](const Step& step) {
         return step.kind == Step::Kind::kMember && step.name == key;
       });
-      if (!part) continue;
-      if (!kept) kept = Json::object();
-      (*kept)[key] = *std::move(part);
+      if (part) kept[key] = *std::move(part);
     }
-  } else if (value.is_array()) {
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      auto part = keep_part(value[i], [i](const Step& step) {
-        return step.kind == Step::Kind::kEach || (step.kind == Step::Kind::kAt && step.at == i);
-      });
-      if (!part) continue;
-      if (!kept) kept = Json::array();
-      kept->push_back(*std::move(part));
-    }
+    return kept;
+  }
+  Json kept = Json::array();
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    auto part = keep_part(value[i], [i](const Step& step) {
+      return step.kind == Step::Kind::kEach || (step.kind == Step::Kind::kAt && step.at == i);
+    });
+    if (part) kept.push_back(*std::move(part));
   }
   return kept;
 }

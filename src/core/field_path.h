@@ -35,13 +35,13 @@ class FieldPath {
   bool visit_whole(const Json& payload, const std::function<bool(const Json&)>& visit) const;
 
   /// Sets the members of `object` in each object the path reaches; a null removes its member.
-  /// Objects on the way are made, also in place of other values; elements of arrays are not made.
+  /// Objects and arrays on the way are made, also in place of other values, but no elements.
   void merge_into(Json& payload, const Json& object) const;
   /// Removes what the path reaches: a member, an element, each element. An empty path: nothing.
   void remove_from(Json& payload) const;
 
-  /// What any of `paths` reaches in `payload`, with the objects and arrays on the way to it;
-  /// elements of an array that nothing is reached in are left out. Nothing reached: an object.
+  /// What any of `paths` reaches in `payload`, with all that lies on the way to it, as in Qdrant:
+  /// an object or array there stays, be it empty then, and another value stays as it is.
   static Json keep_only(const Json& payload, std::span<const FieldPath> paths);
 
   bool operator==(const FieldPath& other) const { return text_ == other.text_; }

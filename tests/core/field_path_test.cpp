@@ -169,7 +169,8 @@ INSTANTIATE_TEST_SUITE_P(
          R"({"a": []})"},
         {"InEach", "a[].b", R"({"a": [{"b": 2}, {"c": 3}]})",
          R"({"a": [{"b": {"x": 1}}, {"b": {"x": 1}, "c": 3}]})", R"({"a": [{}, {"c": 3}]})"},
-        {"NoArray", "a[]", R"({"a": 5})", R"({"a": 5})", R"({"a": 5})"},
+        {"NoArray", "a[]", R"({"a": 5})", R"({"a": []})", R"({"a": 5})"},
+        {"NoArrayThere", "a.b[0].c", "{}", R"({"a": {"b": []}})", "{}"},
     }),
     [](const auto& info) { return info.param.name; });
 
@@ -191,15 +192,18 @@ INSTANTIATE_TEST_SUITE_P(
     Cases, FieldPathKeep,
     testing::ValuesIn(std::vector<KeepCase>{
         {"Nothing", {}, "{}"},
-        {"Missing", {"z", "a.z", "a.b.c"}, "{}"},
+        {"Missing", {"z"}, "{}"},
+        {"MissingInAnObject", {"a.z"}, R"({"a": {}})"},
+        {"MissingInAnArray", {"a.c.z", "list.x"}, R"({"a": {"c": []}, "list": []})"},
+        {"MissingInAValue", {"a.b.c", "n.z"}, R"({"a": {"b": 1}, "n": null})"},
         {"Member", {"a"}, R"({"a": {"b": 1, "c": [2, 3]}})"},
         {"Deep", {"a.b"}, R"({"a": {"b": 1}})"},
         {"TwoOfOne", {"a.b", "a.c"}, R"({"a": {"b": 1, "c": [2, 3]}})"},
         {"WholeAndPart", {"a.b", "a"}, R"({"a": {"b": 1, "c": [2, 3]}})"},
         {"Null", {"n"}, R"({"n": null})"},
         {"EachElement", {"a.c[]"}, R"({"a": {"c": [2, 3]}})"},
-        {"InEach", {"list[].x"}, R"({"list": [{"x": 4}]})"},
-        {"TwoInEach", {"list[].x", "list[].y"}, R"({"list": [{"x": 4, "y": 5}, {"y": 6}]})"},
+        {"InEach", {"list[].x"}, R"({"list": [{"x": 4}, {}, 7]})"},
+        {"TwoInEach", {"list[].x", "list[].y"}, R"({"list": [{"x": 4, "y": 5}, {"y": 6}, 7]})"},
         {"OneElement", {"list[1]"}, R"({"list": [{"y": 6}]})"},
     }),
     [](const auto& info) { return info.param.name; });
