@@ -133,7 +133,7 @@ class LocalDataFolder final : public DataFolder {
         const auto& rename = std::get<RenameAlias>(action);
         SIGHTLINE_TRY_DO(must_be_free(rename.to));
         auto moved = aliases.extract(rename.from);
-        if (!moved) return not_found("there is no alias \"" + rename.from + "\"");
+        if (!moved) return not_found("Alias " + rename.from + " does not exists!");
         aliases[rename.to] = std::move(moved.mapped());
       }
     }

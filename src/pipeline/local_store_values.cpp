@@ -60,7 +60,8 @@ Result<FieldType> LocalStore::indexed_type(const StoreView& at, const std::strin
       std::find(types.begin(), types.end(), known->second) != types.end()) {
     return known->second;
   }
-  std::string message = std::string(purpose) + " \"" + key + "\" needs a payload index of type ";
+  std::string message =
+      std::string(purpose) + ": `" + key + "`, which needs a payload index of type ";
   for (std::size_t i = 0; i < types.size(); ++i) {
     message += i == 0 ? "" : i + 1 == types.size() ? " or " : ", ";
     message += field_type_name(types[i]);
@@ -74,7 +75,8 @@ Result<FieldType> LocalStore::indexed_type(const StoreView& at, const std::strin
 Result<std::vector<OrderedPoint>> LocalStore::scroll_ordered(const OrderedScroll& request,
                                                              Deadline deadline) const {
   SIGHTLINE_TRY(const Reading at, begin_read());
-  SIGHTLINE_TRY(const FieldType type, indexed_type(*at.view, request.key, kOrdered, "ordering by"));
+  SIGHTLINE_TRY(const FieldType type,
+                indexed_type(*at.view, request.key, kOrdered, "No range index for `order_by` key"));
   SIGHTLINE_TRY(const auto path, FieldPath::parse(request.key));
   SIGHTLINE_TRY(const auto wanted, wanted_points(*at.view, request.filter.get(), deadline));
   std::vector<OrderedPoint> points;
@@ -123,7 +125,7 @@ Result<std::vector<FacetHit>> LocalStore::facet(const FacetRequest& request,
                                                 Deadline deadline) const {
   SIGHTLINE_TRY(const Reading at, begin_read());
   SIGHTLINE_TRY(const FieldType type,
-                indexed_type(*at.view, request.key, kCounted, "a facet over"));
+                indexed_type(*at.view, request.key, kCounted, "No appropriate index for faceting"));
   SIGHTLINE_TRY(const auto path, FieldPath::parse(request.key));
   SIGHTLINE_TRY(const auto wanted, wanted_points(*at.view, request.filter.get(), deadline));
   struct Group {

@@ -67,7 +67,8 @@ enum class RecommendStrategy {
   kSumScores,  ///< sum s(positive) - sum s(negative)
 };
 struct RecommendQuery {
-  std::vector<QueryInput> positive, negative;  ///< kAverageVector needs a positive, others any.
+  /// kAverageVector needs a positive, others any; ids of points without the vector do not count.
+  std::vector<QueryInput> positive, negative;
   RecommendStrategy strategy = RecommendStrategy::kAverageVector;
 };
 struct ContextPair {

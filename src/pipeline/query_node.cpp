@@ -67,6 +67,14 @@ Result<void> check_rrf(const RrfFusion& fusion, std::size_t num_lists) {
   return {};
 }
 
+Result<void> check_examples(RecommendStrategy strategy, std::span<const QueryInput> positive,
+                            std::span<const QueryInput> negative) {
+  const bool is_average = strategy == RecommendStrategy::kAverageVector;
+  if (!positive.empty() || (!is_average && !negative.empty())) return {};
+  return invalid_argument(is_average ? "average_vector needs a positive example"
+                                     : "recommend needs an example");
+}
+
 Result<void> check_mmr(const MmrOptions& mmr) {
   if (!(mmr.diversity >= 0 && mmr.diversity <= 1)) {
     return invalid_argument("mmr: diversity is " + std::to_string(mmr.diversity) +
@@ -161,11 +169,7 @@ Result<void> QueryPlanner::check(const PointQuery& query, bool is_root, std::siz
   const auto* nearest = std::get_if<NearestQuery>(&query.query);
   if (nearest != nullptr && nearest->mmr) SIGHTLINE_TRY_DO(check_mmr(*nearest->mmr));
   if (const auto* recommend = std::get_if<RecommendQuery>(&query.query)) {
-    const bool is_average = recommend->strategy == RecommendStrategy::kAverageVector;
-    if (recommend->positive.empty() && (is_average || recommend->negative.empty())) {
-      return invalid_argument(is_average ? "average_vector needs a positive example"
-                                         : "recommend needs an example");
-    }
+    SIGHTLINE_TRY_DO(check_examples(recommend->strategy, recommend->positive, recommend->negative));
   }
   for (const PointQuery& prefetch : query.prefetch)
     SIGHTLINE_TRY_DO(check(prefetch, false, depth + 1));
@@ -197,23 +201,41 @@ Result<void> QueryPlanner::look_up() {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const std::string where =
           other ? " in collection \"" + place.collection + "\"" : std::string();
-      if (!points[i]) return not_found("there is no point " + list[i].to_string() + where);
-      if (points[i]->vectors.empty()) {
-        return not_found("point " + list[i].to_string() + where + " has no " +
-                         shown_vector_name(place.vector_name));
-      }
-      found_[{place, list[i]}] = std::move(points[i]->vectors.front());
+      if (!points[i])
+        return not_found("No point with id " + list[i].to_string() + " found" + where);
+      if (!points[i]->vectors.empty())
+        found_[{place, list[i]}] = std::move(points[i]->vectors.front());
     }
   }
   return {};
 }
 
 Result<NamedVector> QueryPlanner::resolve(const PointQuery& query, const QueryInput& input) const {
-  const auto* id = std::get_if<PointId>(&input);
-  auto vector =
-      id == nullptr ? to_vector(input) : Result<NamedVector>(found_.at({place_of(query), *id}));
-  if (vector) vector->name = query.vector_name;
+  NamedVector vector;
+  if (const auto* id = std::get_if<PointId>(&input)) {
+    const Place place = place_of(query);
+    const auto found = found_.find({place, *id});
+    if (found == found_.end()) {
+      return not_found("Vector with name \"" + place.vector_name + "\" for point " +
+                       id->to_string() + " not found");
+    }
+    vector = found->second;
+  } else {
+    SIGHTLINE_TRY(vector, to_vector(input));
+  }
+  vector.name = query.vector_name;
   return vector;
+}
+
+std::vector<QueryInput> QueryPlanner::present(const PointQuery& query,
+                                              std::span<const QueryInput> examples) const {
+  std::vector<QueryInput> present;
+  const Place place = place_of(query);
+  for (const QueryInput& example : examples) {
+    const auto* id = std::get_if<PointId>(&example);
+    if (id == nullptr || found_.contains({place, *id})) present.push_back(example);
+  }
+  return present;
 }
 
 Result<NamedVector> QueryPlanner::prepared(const PointQuery& query, const QueryInput& input) const {
@@ -241,12 +263,15 @@ Result<QueryStep> QueryPlanner::step_of(const PointQuery& query) const {
     return QueryStep(std::move(step));
   }
   if (const auto* recommend = std::get_if<RecommendQuery>(&variant)) {
+    const auto positives = present(query, recommend->positive);
+    const auto negatives = present(query, recommend->negative);
+    SIGHTLINE_TRY_DO(check_examples(recommend->strategy, positives, negatives));
     if (recommend->strategy == RecommendStrategy::kAverageVector) {
       // As they were given: a longer example weighs more.
       const VectorConfig& config = config_.vectors.at(query.vector_name);
       std::vector<NamedVector> positive, negative;
-      for (auto [inputs, vectors] : {std::pair(&recommend->positive, &positive),
-                                     std::pair(&recommend->negative, &negative)}) {
+      for (auto [inputs, vectors] :
+           {std::pair(&positives, &positive), std::pair(&negatives, &negative)}) {
         SIGHTLINE_TRY_DO(prepared(query, *inputs));  // for its errors
         for (const QueryInput& input : *inputs) {
           SIGHTLINE_TRY(NamedVector vector, resolve(query, input));
@@ -261,8 +286,8 @@ Result<QueryStep> QueryPlanner::step_of(const PointQuery& query) const {
     step.examples.rule = recommend->strategy == RecommendStrategy::kBestScore
                              ? Examples::Rule::kBestScore
                              : Examples::Rule::kSumScores;
-    SIGHTLINE_TRY(step.examples.positive, prepared(query, recommend->positive));
-    SIGHTLINE_TRY(step.examples.negative, prepared(query, recommend->negative));
+    SIGHTLINE_TRY(step.examples.positive, prepared(query, positives));
+    SIGHTLINE_TRY(step.examples.negative, prepared(query, negatives));
     return QueryStep(std::move(step));
   }
   const auto* discover = std::get_if<DiscoverQuery>(&variant);

@@ -16,7 +16,7 @@
 namespace sightline::pipeline {
 namespace {
 
-/// Norm 1 for kCosine.
+/// Norm 1 for kCosine, but for zeros.
 Result<void> prepare_row(const std::string& name, Metric metric, std::span<float> row) {
   double squares = 0;
   for (const float value : row) {
@@ -24,11 +24,7 @@ Result<void> prepare_row(const std::string& name, Metric metric, std::span<float
       return invalid_argument(shown_vector_name(name) + " holds a value that is not finite");
     squares += double{value} * double{value};
   }
-  if (metric != Metric::kCosine) return {};
-  if (squares == 0) {
-    return invalid_argument(shown_vector_name(name) +
-                            " is all zeros, which has no direction for metric cosine");
-  }
+  if (metric != Metric::kCosine || squares == 0) return {};
   const double scale = 1.0 / std::sqrt(squares);
   for (float& value : row) value = static_cast<float>(value * scale);
   return {};

@@ -8,10 +8,11 @@
 
 namespace sightline::pipeline {
 
-/// Brings `vector` into the form that the store keeps and compares: rows of kCosine get L2 norm 1,
-/// sparse values are sorted by index, a dense vector becomes the one row of a kMulti name.
-/// errors  kInvalidArgument: another kind or dim than the name's, no row, not finite, a row of
-///         zeros for kCosine, an index given twice, indices and values of different lengths.
+/// Brings `vector` into the form that the store keeps and compares: rows of kCosine get L2 norm 1
+/// (a row of zeros stays one, with a cosine of 0 to all, as Qdrant has it), sparse values are
+/// sorted by index, a dense vector becomes the one row of a kMulti name.
+/// errors  kInvalidArgument: another kind or dim than the name's, no row, not finite, an index
+///         given twice, indices and values of different lengths.
 Result<void> prepare_vector(const VectorConfig& config, NamedVector& vector);
 
 /// Score of `stored` for `query`, as search() gives it: higher is better, negated distances for

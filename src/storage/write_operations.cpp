@@ -43,7 +43,7 @@ bool satisfies(const std::shared_ptr<const Filter>& filter, const SlotRecord& re
 Result<void> WriteGroup::apply(RequirePointOp& op) {
   SIGHTLINE_TRY(const auto slot, find_slot(op.id));
   if (slot) return {};
-  return not_found("there is no point " + op.id.to_string());
+  return not_found("No point with id " + op.id.to_string() + " found");
 }
 
 Result<Slot> WriteGroup::new_slot(const PointId& id) {

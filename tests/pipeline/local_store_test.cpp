@@ -257,7 +257,6 @@ INSTANTIATE_TEST_SUITE_P(
         {"Dim", point(5, {1, 0, 0}), "has 3 dimensions; the collection takes 2"},
         {"Nan", point(5, {1, std::nanf("")}), "not finite"},
         {"Infinite", point(5, {std::numeric_limits<float>::infinity(), 0}), "not finite"},
-        {"Zero", point(5, {0, 0}), "point 5: the default vector is all zeros"},
         {"Name", with_vector_name("other"), "has no vector \"other\""},
         {"Twice", with_two_default_vectors(), "given twice"},
         {"Payload", point(5, {1, 0}, Json::array()), "is a JSON array; it must be an object"},
@@ -273,7 +272,6 @@ TEST_F(LocalStoreTest, BadSearchesAreRefused) {
     return result ? std::string("none") : result.error().message;
   };
   EXPECT_THAT(error_of(near({1, 0, 0})), HasSubstr("3 dimensions; the collection takes 2"));
-  EXPECT_THAT(error_of(near({0, 0})), HasSubstr("zeros"));
   EXPECT_THAT(error_of(near({1, 0}, 0)), HasSubstr("top_k is 0; it must be 1..10000"));
   EXPECT_THAT(error_of(near({1, 0}, 10'001)), HasSubstr("top_k is 10001"));
   SearchRequest request = near({1, 0});
@@ -281,6 +279,17 @@ TEST_F(LocalStoreTest, BadSearchesAreRefused) {
   EXPECT_THAT(error_of(request), HasSubstr("no vector \"x\""));
   const auto late = store_->search(near({1, 0}), Deadline::after(std::chrono::milliseconds(0)));
   EXPECT_EQ(late.error().code, StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(LocalStoreTest, ZerosHaveACosineOfZeroToAll) {
+  write({point(1, {0, 0}), point(2, {1, 0}), point(3, {-1, 0})});
+  reopen();
+  EXPECT_THAT(store_->get({{PointId(1)}}, {false, true}).value()[0]->vectors[0].values,
+              ElementsAre(0, 0));
+  const auto hits = search(near({2, 0}));
+  ASSERT_THAT(ids_of(hits), ElementsAre("2", "1", "3"));
+  EXPECT_EQ(hits[1].score, 0);
+  for (const ScoredPoint& hit : search(near({0, 0}))) EXPECT_EQ(hit.score, 0);
 }
 
 TEST_F(LocalStoreTest, RowsOfExtremeLengthKeepTheirDirection) {

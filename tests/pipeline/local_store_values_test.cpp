@@ -134,7 +134,7 @@ TEST_F(LocalStoreValues, WritesMayDependOnWhatIsThere) {
     const auto written = store_->write({op});
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().code, StatusCode::kNotFound);
-    EXPECT_THAT(written.error().message, HasSubstr("there is no point 9"));
+    EXPECT_THAT(written.error().message, HasSubstr("No point with id 9"));
   }
   EXPECT_EQ(get(PointId(1))->payload, (Json{{"w", 1}})) << "nothing of them is done";
   EXPECT_EQ(store_->write({OverwritePayloads{{{PointId(1)}}, Json::array()}}).error().code,

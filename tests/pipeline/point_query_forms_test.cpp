@@ -90,6 +90,22 @@ TEST_F(QueryForms, OrderBy) {
   for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(answer.hits[i].id.number(), eight[i].second);
 }
 
+TEST_F(QueryForms, ExamplesWithoutTheVectorDoNotCount) {
+  for (const auto strategy : {RecommendStrategy::kAverageVector, RecommendStrategy::kBestScore,
+                              RecommendStrategy::kSumScores}) {
+    PointQuery query;
+    query.vector_name = "second";
+    query.limit = 5;
+    query.query = RecommendQuery{{PointId(16)}, {PointId(10)}, strategy};
+    const auto without = ask(query);
+    ASSERT_EQ(without.hits.size(), 5u);
+    query.query = RecommendQuery{{PointId(19), PointId(16)}, {PointId(10), PointId(19)}, strategy};
+    const auto with = ask(query);
+    ASSERT_EQ(numbers(with), numbers(without));
+    for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(with.hits[i].score, without.hits[i].score);
+  }
+}
+
 TEST_F(QueryForms, OrderByDates) {
   std::vector<WriteOp> ops;
   for (std::uint64_t i = 0; i < 5; ++i) {
@@ -252,7 +268,7 @@ TEST_F(QueryForms, ManyQueriesAtOnce) {
   queries[2].query = NearestQuery{PointId(7), std::nullopt};
   answers = run_point_queries(scope(), queries, Deadline::never());
   ASSERT_FALSE(answers);
-  EXPECT_THAT(answers.error().message, HasSubstr("there is no point 7"));
+  EXPECT_THAT(answers.error().message, HasSubstr("No point with id 7 found"));
   queries[2].query = NearestQuery{DenseInput{1}, std::nullopt};
   answers = run_point_queries(scope(), queries, Deadline::never());
   ASSERT_FALSE(answers);
@@ -330,14 +346,18 @@ INSTANTIATE_TEST_SUITE_P(
             {"Kind", bad(NearestQuery{SparseInput{{1}, {1}}, {}}), "sparse"},
             {"RaggedRows", bad(NearestQuery{MultiInput{{{1, 2}, {1}}}, {}}), "rows of 2 and of 1"},
             {"NoRow", bad(NearestQuery{MultiInput{}, {}}), "has no row"},
-            {"NoSuchPoint", bad(NearestQuery{PointId(11), {}}), "there is no point 11"},
+            {"NoSuchPoint", bad(NearestQuery{PointId(11), {}}), "No point with id 11 found"},
             {"PointWithoutVector",
              bad(NearestQuery{PointId(19), {}}, [](auto& q) { q.vector_name = "second"; }),
-             "point 19 has no vector \"second\""},
+             "Vector with name \"second\" for point 19 not found"},
             {"NoPositive", bad(RecommendQuery{{}, {kVector}, RecommendStrategy::kAverageVector}),
              "average_vector needs a positive example"},
             {"NoExample", bad(RecommendQuery{{}, {}, RecommendStrategy::kBestScore}),
              "recommend needs an example"},
+            {"NoExampleWithTheVector",
+             bad(RecommendQuery{{PointId(19)}, {}, RecommendStrategy::kAverageVector},
+                 [](auto& q) { q.vector_name = "second"; }),
+             "average_vector needs a positive example"},
             {"Diversity", bad(NearestQuery{kVector, MmrOptions{1.5f, {}}}), "diversity is 1.5"},
             {"Candidates", bad(NearestQuery{kVector, MmrOptions{0.5f, 10'001}}),
              "candidates_limit is 10001"},

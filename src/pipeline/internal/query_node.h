@@ -75,6 +75,9 @@ class QueryPlanner {
   void collect(const PointQuery& query, std::set<PointId>& exclude);
   Result<void> look_up();
   Result<NamedVector> resolve(const PointQuery& query, const QueryInput& input) const;
+  /// Without the ids of points that lack the vector.
+  std::vector<QueryInput> present(const PointQuery& query,
+                                  std::span<const QueryInput> examples) const;
   /// As the store keeps vectors of the name.
   Result<NamedVector> prepared(const PointQuery& query, const QueryInput& input) const;
   Result<std::vector<NamedVector>> prepared(const PointQuery& query,
