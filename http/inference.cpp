@@ -1,11 +1,14 @@
 #include "http/inference.h"
 
+#include <algorithm>
+#include <cctype>
 #include <map>
 #include <optional>
 #include <tuple>
 #include <utility>
 
 #include "http/api_scope.h"
+#include "http/errors.h"
 #include "pipeline/encoder_host.h"
 #include "pipeline/image_source.h"
 
@@ -31,12 +34,20 @@ struct Group {
   std::vector<std::size_t> members;  ///< Of `inputs`.
 };
 
+/// The model that Qdrant makes sparse vectors of texts with: it counts words.
+bool is_bm25(std::string model) {
+  std::ranges::transform(model, model.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return model == "qdrant/bm25";
+}
+
 Result<const VectorConfig*> find_vector(const pipeline::CollectionConfig& config,
                                         const InferenceInput& input) {
   const auto found = config.vectors.find(input.vector_name);
   if (found == config.vectors.end()) {
     return invalid_argument("Wrong input: Not existing vector name error: " + input.vector_name);
   }
+  if (is_bm25(input.model)) return left_out("BM25 (the model `" + input.model + "`)");
   if (found->second.kind == pipeline::VectorKind::kSparse) {
     return invalid_argument("Wrong input: Conversion between sparse and regular vectors failed");
   }

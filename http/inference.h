@@ -23,10 +23,10 @@ struct InferenceInput {
 
 /// Result i is the vector of input i. Texts of a model are encoded as one batch, its pictures as
 /// another. Pictures of `principal` as load_image() says. Thread-safety: not on a worker of the
-/// pool. errors  kInvalidArgument: unknown vector name, another model than made the vectors of the
-/// name,
-///         other dim, a sparse vector; kNotFound: no such model; those of ImageSource and
-///         QueryEncoder. With several inputs the message says which.
+/// pool.
+/// errors  kInvalidArgument: unknown vector name, another model than made the vectors of the name,
+///         other dim, a sparse vector; kNotFound: no such model; kUnimplemented: BM25; those of
+///         ImageSource and QueryEncoder. With several inputs the message says which.
 Result<std::vector<std::vector<float>>> run_inference(const Services& services,
                                                       const Principal& principal,
                                                       const pipeline::CollectionConfig& config,

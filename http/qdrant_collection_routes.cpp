@@ -73,6 +73,11 @@ Result<Response> create_collection(const QdrantRequest& request) {
   const Status exists{StatusCode::kAlreadyExists,
                       "Wrong input: Collection `" + name + "` already exists!"};
   if (std::ranges::binary_search(names, name)) return exists;  // before a model is loaded for it
+  SIGHTLINE_TRY(const auto aliases, request.services.folder.list_aliases());
+  if (std::ranges::find(aliases, name, &pipeline::CollectionAlias::alias) != aliases.end()) {
+    return invalid_argument("Wrong input: Can't create collection with name " + name +
+                            ". Alias with the same name already exists");
+  }
   SIGHTLINE_TRY(const auto config, to_config(std::move(asked), request.services.encoders));
   const auto made = request.services.folder.create_collection(name, config);
   if (!made) return made.error().code == StatusCode::kAlreadyExists ? exists : made.error();
@@ -94,6 +99,10 @@ Result<Response> change_collection(const QdrantRequest& request) {
 }
 
 Result<Response> delete_collection(const QdrantRequest& request) {
+  SIGHTLINE_TRY_DO(request.check_collection_name());
+  if (!pipeline::validate_collection_name(request.collection())) {
+    return qdrant_answer(false, request.started);  // what can be no name is the name of none
+  }
   SIGHTLINE_TRY(const bool deleted,
                 request.services.folder.delete_collection(request.collection()));
   return qdrant_answer(deleted, request.started);

@@ -44,6 +44,13 @@ Json with_defaults(const Json& parameters, const char* key) {
   return settings;
 }
 
+Json optimizers_json(const Json& parameters) {
+  Json settings = with_defaults(parameters, "optimizers_config");
+  Json& threads = settings["max_optimization_threads"];
+  if (threads == "auto") threads = nullptr;  // in answers a number or nothing
+  return settings;
+}
+
 Json vector_json(const pipeline::VectorConfig& vector) {
   Json json = vector.parameters;
   if (vector.kind == VectorKind::kSparse) return json;
@@ -81,7 +88,7 @@ Json params_json(const pipeline::CollectionConfig& config) {
 Json config_json(const pipeline::CollectionConfig& config) {
   Json json = {{"params", params_json(config)},
                {"hnsw_config", with_defaults(config.parameters, "hnsw_config")},
-               {"optimizer_config", with_defaults(config.parameters, "optimizers_config")},
+               {"optimizer_config", optimizers_json(config.parameters)},
                {"wal_config", with_defaults(config.parameters, "wal_config")},
                {"quantization_config", config.parameters.value("quantization_config", Json())}};
   for (const char* key : {"strict_mode_config", "metadata"}) {
@@ -112,18 +119,30 @@ Result<void> check_tokenizer(const BodyNode& value) {
   SIGHTLINE_TRY_DO(value.as_word(kWords));
   return {};
 }
+Result<void> check_language(const BodyNode& value) {
+  constexpr std::array kWords = {
+      "arabic"sv,   "azerbaijani"sv, "basque"sv,   "bengali"sv,   "catalan"sv,    "chinese"sv,
+      "danish"sv,   "dutch"sv,       "english"sv,  "finnish"sv,   "french"sv,     "german"sv,
+      "greek"sv,    "hebrew"sv,      "hinglish"sv, "hungarian"sv, "indonesian"sv, "italian"sv,
+      "japanese"sv, "kazakh"sv,      "nepali"sv,   "norwegian"sv, "portuguese"sv, "romanian"sv,
+      "russian"sv,  "slovene"sv,     "spanish"sv,  "swedish"sv,   "tajik"sv,      "turkish"sv};
+  SIGHTLINE_TRY_DO(value.as_word(kWords));
+  return {};
+}
 /// A language, or {"languages": [...], "custom": [...]}.
 Result<void> check_stopwords(const BodyNode& value) {
-  if (value.json().is_string()) return {};
+  if (value.json().is_string()) return check_language(value);
   SIGHTLINE_TRY_DO(value.check_object());
-  for (const std::string_view key : {"languages"sv, "custom"sv}) {
-    const auto list = value.find(key);
-    if (!list) continue;
-    auto texts = list->for_each([](const BodyNode& text, std::size_t) -> Result<void> {
-      SIGHTLINE_TRY_DO(text.as_string());
+  if (const auto languages = value.find("languages")) {
+    SIGHTLINE_TRY_DO(languages->for_each(
+        [](const BodyNode& language, std::size_t) { return check_language(language); }));
+  }
+  if (const auto custom = value.find("custom")) {
+    auto words = custom->for_each([](const BodyNode& word, std::size_t) -> Result<void> {
+      SIGHTLINE_TRY_DO(word.as_string());
       return {};
     });
-    if (!texts) return texts;
+    if (!words) return words;
   }
   return {};
 }
@@ -133,7 +152,12 @@ Result<void> check_stemmer(const BodyNode& value) {
   SIGHTLINE_TRY(const std::size_t word, type.as_word(kWords));
   if (kWords[word] == "none") return {};
   SIGHTLINE_TRY(const BodyNode language, value.require("language"));
-  SIGHTLINE_TRY_DO(language.as_string());
+  constexpr std::array kLanguages = {"arabic"sv,     "armenian"sv,  "danish"sv,  "dutch"sv,
+                                     "english"sv,    "finnish"sv,   "french"sv,  "german"sv,
+                                     "greek"sv,      "hungarian"sv, "italian"sv, "norwegian"sv,
+                                     "portuguese"sv, "romanian"sv,  "russian"sv, "spanish"sv,
+                                     "swedish"sv,    "tamil"sv,     "turkish"sv};
+  SIGHTLINE_TRY_DO(language.as_word(kLanguages));
   return {};
 }
 

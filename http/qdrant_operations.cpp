@@ -78,7 +78,7 @@ Result<WriteOp> read_delete_vectors(const BodyNode& body) {
 Result<std::shared_ptr<const Filter>> read_filter(const BodyNode& filter) {
   auto parsed = parse_filter(filter.json());
   if (parsed) return std::make_shared<const Filter>(*std::move(parsed));
-  if (parsed.error().code == StatusCode::kUnimplemented) return left_out(parsed.error().message);
+  if (parsed.error().code == StatusCode::kUnimplemented) return parsed.error();
   return filter.malformed(parsed.error().message);
 }
 

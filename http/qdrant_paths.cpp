@@ -106,7 +106,7 @@ constexpr std::array kPaths = std::to_array<QdrantPath>({
 
 constexpr std::array kFeatures = std::to_array<QdrantFeature>({
     {"Dense vectors: Cosine, Dot, Euclid, Manhattan", kServed,
-     "1 to 65,536 floats; Cosine's are kept with length 1"},
+     "1 to 65,536 floats; Cosine's are kept with length 1, zeros as they are"},
     {"Sparse vectors, multi-vectors", kServed, "compared one by one: exact, without an index"},
     {"`model` of a vector", kServed, "ours: `size` and `distance` may be left out, GET returns it"},
     {"`{text, model}` and `{image, model}` in place of a vector", kServed,
@@ -131,7 +131,7 @@ constexpr std::array kFeatures = std::to_array<QdrantFeature>({
     {"`timeout`", kServed, ""},
     {"Parameters of payload indexes", kEchoed, "`tokenizer`, `is_tenant`, `on_disk`, ..."},
     {"`shard_key`, `sharding_method: custom`", kLeftOut, ""},
-    {"`modifier: idf`, `params.idf`", kLeftOut, ""},
+    {"`modifier: idf` and `bm25`, `params.idf`, the model `qdrant/bm25`", kLeftOut, ""},
     {"`{object, model}`", kLeftOut, "inference of anything else than texts and pictures"},
     {"`formula`, `relevance_feedback`", kLeftOut, ""},
     {"Filters `slice` and match `prefix`", kLeftOut, ""},

@@ -22,6 +22,14 @@ using pipeline::PointAnswer;
 using pipeline::PointQuery;
 using pipeline::QueryScope;
 
+/// A collection that vectors or points are looked up in; missing, it has words of its own.
+Result<std::shared_ptr<CollectionStore>> open_lookup(const QdrantRequest& request,
+                                                     std::string_view name) {
+  auto store = open_collection(request, name);
+  if (store || store.error().code != StatusCode::kNotFound) return store;
+  return not_found("Not found: Collection " + std::string(name) + " not found");
+}
+
 /// A request on its way: the collection, its vectors, and what the stages took.
 struct Asked {
   const QdrantRequest& request;
@@ -32,7 +40,7 @@ struct Asked {
 
   QueryScope scope() const {
     return {collection, *store,
-            [this](std::string_view name) { return open_collection(request, name); }};
+            [this](std::string_view name) { return open_lookup(request, name); }};
   }
   /// Runs `task` and notes its time as `stage`.
   template <typename Task>

@@ -204,7 +204,7 @@ constexpr std::array kVectorRules = {kHnswRule, kQuantizationRule, flag("on_disk
                                      Rule{"memory", check_pageable}, word("datatype", kDatatypes)};
 constexpr std::array kSparseIndex = {count("full_scan_threshold"), flag("on_disk"), kMemoryRule,
                                      word("datatype", kDatatypes)};
-constexpr std::array kModifiers = {"none"sv, "idf"sv};
+constexpr std::array kModifiers = {"none"sv, "idf"sv, "bm25"sv};
 constexpr std::array kSparse = {object("index", kSparseIndex), word("modifier", kModifiers)};
 
 /// The members of `object` that `rules` name, nulls left out, checked.
@@ -256,12 +256,18 @@ Result<VectorRequest> read_vector(const BodyNode& node) {
   return vector;
 }
 
+/// Of sparse vectors: other modifiers than `none` are left out.
+Result<void> refuse_modifier(const Json& parameters) {
+  const std::string modifier = parameters.value("modifier", "none");
+  return modifier == "none" ? Result<void>() : left_out("the `" + modifier + "` modifier");
+}
+
 Result<VectorRequest> read_sparse_vector(const BodyNode& node) {
   VectorRequest vector;
   vector.kind = VectorKind::kSparse;
   vector.metric = Metric::kDot;
   SIGHTLINE_TRY(vector.parameters, keep(node, kSparse));
-  if (vector.parameters.value("modifier", "") == "idf") return left_out("the `idf` modifier");
+  SIGHTLINE_TRY_DO(refuse_modifier(vector.parameters));
   return vector;
 }
 
@@ -371,7 +377,7 @@ Result<void> update_collection(const BodyNode& body, pipeline::CollectionConfig&
         [&find](const BodyNode& diff, const std::string& name) -> Result<void> {
           SIGHTLINE_TRY(Json * parameters, find(name, true));
           SIGHTLINE_TRY(const Json kept, keep(diff, kSparse));
-          if (kept.value("modifier", "") == "idf") return left_out("the `idf` modifier");
+          if (auto taken = refuse_modifier(kept); !taken) return taken;
           merge(*parameters, kept, kSparse);
           return {};
         }));

@@ -3,6 +3,7 @@
 #include "http/errors.h"
 #include "http/internal/point_writes.h"
 #include "http/internal/qdrant_request.h"
+#include "http/internal/vector_rules.h"
 #include "http/point_reader.h"
 #include "http/qdrant_answer.h"
 #include "http/qdrant_operations.h"
@@ -33,10 +34,20 @@ Result<Response> write_points(const QdrantRequest& request, bool vectors_only) {
   return qdrant_answer(update_result(request, summary), request.started);
 }
 
+/// What names no vector of the collection is refused in Qdrant's words.
+Result<void> check_names(const pipeline::CollectionStore& store, const WriteOp& op) {
+  const auto* remove = std::get_if<pipeline::DeleteVectors>(&op);
+  if (remove == nullptr) return {};
+  SIGHTLINE_TRY(const auto config, store.config());
+  for (const std::string& name : remove->names) SIGHTLINE_TRY_DO(check_vector_name(*config, name));
+  return {};
+}
+
 Result<Response> write_operation(const QdrantRequest& request, std::string_view name) {
   SIGHTLINE_TRY(const auto store, request.open());
   SIGHTLINE_TRY(const Json body, request.read_body());
   SIGHTLINE_TRY(WriteOp op, read_write_op(name, BodyNode(body)));
+  SIGHTLINE_TRY_DO(check_names(*store, op));
   std::vector<WriteOp> ops;
   ops.push_back(std::move(op));
   SIGHTLINE_TRY(const WriteSummary summary, store->write(std::move(ops)));
@@ -50,6 +61,9 @@ Result<Response> write_batch(const QdrantRequest& request) {
   std::string().swap(request.http.body);
   std::vector<PointBatch*> batches;
   for (UpdateOperation& operation : operations) {
+    if (const auto* op = std::get_if<WriteOp>(&operation)) {
+      SIGHTLINE_TRY_DO(check_names(*store, *op));
+    }
     if (auto* upsert = std::get_if<PointBatch>(&operation)) batches.push_back(upsert);
     if (auto* update = std::get_if<UpdateVectorsBatch>(&operation)) {
       batches.push_back(&update->batch);

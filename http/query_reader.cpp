@@ -133,6 +133,12 @@ class QueryReader {
           "Bad request: A query is needed to use the score_threshold. Can't have score_threshold "
           "without defining a query.");
     }
+    const bool is_fusion = std::holds_alternative<pipeline::RrfFusion>(query.query) ||
+                           std::holds_alternative<pipeline::DbsfFusion>(query.query);
+    if (is_fusion && !query.vector_name.empty()) {
+      return invalid_argument(
+          "Bad request: Fusion queries cannot be combined with the 'using' field.");
+    }
     if (query.score_threshold && std::holds_alternative<pipeline::OrderByQuery>(query.query)) {
       return invalid_argument("Bad request: Can't use score_threshold with an order_by query.");
     }
@@ -318,6 +324,9 @@ class QueryReader {
     if (const auto context = node.find("context")) {
       SIGHTLINE_TRY(auto pairs, read_context(*context));
       return QueryVariant(pipeline::ContextQuery{std::move(pairs)});
+    }
+    if (node.json().is_object() && node.json().contains("context")) {
+      return QueryVariant(pipeline::ContextQuery{});  // null: no pairs
     }
     if (const auto member = node.find("order_by")) {
       SIGHTLINE_TRY(OrderBy order, read_order_by(*member));

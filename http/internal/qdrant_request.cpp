@@ -67,14 +67,26 @@ Result<std::shared_ptr<pipeline::CollectionStore>> open_collection(const QdrantR
                   "the key is not for the collection `" + std::string(name) + "`"};
   }
   auto store = request.services.folder.open_collection(name);
-  if (!store && store.error().code == StatusCode::kNotFound) {
+  // What can be no name is the name of none.
+  if (!store &&
+      (store.error().code == StatusCode::kNotFound || !pipeline::validate_collection_name(name))) {
     return not_found("Not found: Collection `" + std::string(name) + "` doesn't exist!");
   }
   return store;
 }
 
 Result<std::shared_ptr<pipeline::CollectionStore>> QdrantRequest::open() const {
+  SIGHTLINE_TRY_DO(check_collection_name());
   return open_collection(*this, collection());
+}
+
+Result<void> QdrantRequest::check_collection_name() const {
+  constexpr std::size_t kMaxBytes = 255;
+  const std::string& name = collection();
+  if (!name.empty() && name.size() <= kMaxBytes) return {};
+  return Status{StatusCode::kValidation,
+                "Validation error in path parameters: [collection_name: value " +
+                    dump_json(Json(name)) + " invalid, must be from 1 to 255 bytes]"};
 }
 
 Result<Json> QdrantRequest::read_body() const { return read_json(http.body); }

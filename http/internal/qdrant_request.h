@@ -24,8 +24,11 @@ struct QdrantRequest {
   bool wait = false;  ///< Writes are always done when they are answered; only the word differs.
 
   const std::string& collection() const { return http.param("collection"); }
-  /// The collection of the path. errors  kNotFound, in Qdrant's words.
+  /// The collection of the path. errors  kNotFound, in Qdrant's words; those of
+  /// check_collection_name().
   Result<std::shared_ptr<pipeline::CollectionStore>> open() const;
+  /// kValidation: of no length that names have.
+  Result<void> check_collection_name() const;
   Result<Json> read_body() const;
 };
 

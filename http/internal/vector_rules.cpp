@@ -52,21 +52,20 @@ struct InputCheck {
     return {};
   }
 
-  Result<void> check_name() const {
-    if (config.vectors.contains(name)) return {};
-    return invalid_argument("Wrong input: Not existing vector name error: " + name);
-  }
+  Result<void> check_name() const { return check_vector_name(config, name); }
 };
 
 }  // namespace
 
+Result<void> check_vector_name(const pipeline::CollectionConfig& config, const std::string& name) {
+  if (config.vectors.contains(name)) return {};
+  return invalid_argument("Wrong input: Not existing vector name error: " + name);
+}
+
 Result<void> check_vector(const pipeline::CollectionConfig& config, const std::string& name,
                           VectorKind kind, std::size_t dim) {
-  const auto found = config.vectors.find(name);
-  if (found == config.vectors.end()) {
-    return invalid_argument("Wrong input: Not existing vector name error: " + name);
-  }
-  const pipeline::VectorConfig& wanted = found->second;
+  SIGHTLINE_TRY_DO(check_vector_name(config, name));
+  const pipeline::VectorConfig& wanted = config.vectors.at(name);
   if ((kind == VectorKind::kSparse) != (wanted.kind == VectorKind::kSparse)) {
     return invalid_argument("Wrong input: Conversion between sparse and regular vectors failed");
   }

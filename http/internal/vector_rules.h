@@ -10,6 +10,9 @@
 
 namespace sightline::http {
 
+/// errors  kInvalidArgument: no vector of the collection is called `name`.
+Result<void> check_vector_name(const pipeline::CollectionConfig& config, const std::string& name);
+
 /// A vector given for the name `name`: of `dim` floats (of each row), whatever for sparse ones. One
 /// dense vector may stand for a multi-vector.
 /// errors  kInvalidArgument: unknown name, other kind, other dim.

@@ -115,6 +115,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"Metadata", with(R"("metadata": [1])"), kMalformed, "metadata: invalid type: [1]"},
         {"Idf", with(R"("sparse_vectors": {"s": {"modifier": "idf"}})"), StatusCode::kUnimplemented,
          "`idf`"},
+        {"Bm25", with(R"("sparse_vectors": {"s": {"modifier": "bm25"}})"),
+         StatusCode::kUnimplemented, "`bm25`"},
         {"CustomSharding", with(R"("sharding_method": "custom")"), StatusCode::kUnimplemented,
          "`sharding_method` custom"},
         {"BothKinds",
@@ -171,7 +173,7 @@ TEST(QdrantSettings, UpdatesAreMerged) {
   EXPECT_EQ(json["params"]["sparse_vectors"]["words"]["index"]["on_disk"], true);
   EXPECT_EQ(json["metadata"], parsed(R"({"a": 1, "b": 2})"));
   EXPECT_EQ(json["quantization_config"], parsed(R"({"binary": {}})"));
-  EXPECT_EQ(json["optimizer_config"]["max_optimization_threads"], "auto");
+  EXPECT_EQ(json["optimizer_config"]["max_optimization_threads"], nullptr) << "\"auto\"";
 
   update(
       R"({"vectors": {"": {"quantization_config": "Disabled"}}, "quantization_config": "Disabled"})");

@@ -77,6 +77,7 @@ TEST(QueryReader, ReadsEveryVariant) {
   EXPECT_EQ(
       variant_of<ContextQuery>(R"({"context": [{"positive": 2, "negative": 3}]})").pairs.size(),
       1u);
+  EXPECT_EQ(variant_of<ContextQuery>(R"({"context": null})").pairs.size(), 0u);
   const auto order = variant_of<OrderByQuery>(
       R"({"order_by": {"key": "a.b", "direction": "desc", "start_from": 5}})");
   EXPECT_EQ(order.key.text(), "a.b");
@@ -189,6 +190,9 @@ INSTANTIATE_TEST_SUITE_P(
         {"LimitInPrefetch", R"({"prefetch": [{"limit": 0}], "query": [1]})", kInvalid,
          "[prefetch[0].limit: value 0 invalid, must be 1 or larger]"},
         {"Beam", R"({"params": {"hnsw_ef": 0}})", kInvalid, "[params.hnsw_ef: value 0 invalid"},
+        {"FusionWithAName",
+         R"({"prefetch": {"query": 1}, "query": {"fusion": "dbsf"}, "using": "a"})", kMalformed,
+         "Bad request: Fusion queries cannot be combined with the 'using' field."},
         {"Oversampling", R"({"params": {"quantization": {"oversampling": 0.5}}})", kInvalid,
          "[params.quantization.oversampling: value 0.5 invalid, must be 1 or larger]"},
         {"Diversity", R"({"query": {"nearest": 1, "mmr": {"diversity": 1.5}}})", kInvalid,
