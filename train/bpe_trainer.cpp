@@ -55,15 +55,8 @@ void add_pieces(const std::string& word, std::uint64_t count,
 
 class Merger {
  public:
-  explicit Merger(const std::map<std::string, std::uint64_t>& pieces, const ByteSymbols& symbols) {
-    for (const auto& [piece, count] : pieces) {
-      Word word{{}, count};
-      for (const char c : piece) {
-        word.symbols.push_back(symbols.by_byte[static_cast<unsigned char>(c)]);
-      }
-      word.symbols.back() += "</w>";
-      words_.push_back(std::move(word));
-    }
+  explicit Merger(const std::map<SymbolWord, std::uint64_t>& words) {
+    for (const auto& [symbols, count] : words) words_.push_back({symbols, count});
     for (std::size_t i = 0; i < words_.size(); ++i) count_pairs(i, true);
   }
 
@@ -187,11 +180,26 @@ BpeVocabulary train_bpe(const std::map<std::string, std::uint64_t>& words, std::
   const ByteSymbols symbols;
   std::map<std::string, std::uint64_t> pieces;
   for (const auto& [word, count] : words) add_pieces(word, count, pieces);
-  BpeVocabulary out;
-  out.tokens = symbols.in_order;
-  for (const auto& symbol : symbols.in_order) out.tokens.push_back(symbol + "</w>");
+  std::map<SymbolWord, std::uint64_t> cut;
+  for (const auto& [piece, count] : pieces) {
+    SymbolWord word;
+    for (const char c : piece) word.push_back(symbols.by_byte[static_cast<unsigned char>(c)]);
+    word.back() += "</w>";
+    cut[std::move(word)] = count;
+  }
+  BpeVocabulary base;
+  base.tokens = symbols.in_order;
+  for (const auto& symbol : symbols.in_order) base.tokens.push_back(symbol + "</w>");
+  base.tokens.insert(base.tokens.end(), {kStartToken, kEndToken});
+  return extend_bpe(base, cut, vocab_size);
+}
+
+BpeVocabulary extend_bpe(const BpeVocabulary& base,
+                         const std::map<SymbolWord, std::uint64_t>& words, std::size_t vocab_size) {
+  BpeVocabulary out = base;
+  out.tokens.resize(out.tokens.size() - 2);
   std::set<std::string> known(out.tokens.begin(), out.tokens.end());
-  Merger merger(pieces, symbols);
+  Merger merger(words);
   for (Pair pair; out.tokens.size() + 2 < vocab_size && merger.merge_next(pair);) {
     out.merges.push_back(pair);
     // Two different merges may spell the same token; ids must stay distinct.
@@ -200,6 +208,33 @@ BpeVocabulary train_bpe(const std::map<std::string, std::uint64_t>& words, std::
     }
   }
   out.tokens.insert(out.tokens.end(), {kStartToken, kEndToken});
+  return out;
+}
+
+Result<BpeVocabulary> load_vocabulary(const std::filesystem::path& folder) {
+  SIGHTLINE_TRY(const Json vocab, read_json_file(folder / "vocab.json"));
+  BpeVocabulary out;
+  try {
+    out.tokens.resize(vocab.size());
+    for (const auto& [token, id] : vocab.items()) out.tokens.at(id.get<std::size_t>()) = token;
+  } catch (const std::exception& e) {
+    return invalid_argument((folder / "vocab.json").string() + ": " + e.what());
+  }
+  const std::filesystem::path path = folder / "merges.txt";
+  std::ifstream in(path);
+  if (!in) return not_found("cannot read " + path.string());
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t gap = line.find(' ');
+    if (line.empty() || line.starts_with("#version")) continue;
+    if (gap == std::string::npos) {
+      return invalid_argument(path.string() + ": a line without two symbols: " + line);
+    }
+    out.merges.emplace_back(line.substr(0, gap), line.substr(gap + 1));
+  }
+  if (out.tokens.size() < 2 || out.tokens.back() != kEndToken) {
+    return invalid_argument((folder / "vocab.json").string() + ": its last token is not " +
+                            kEndToken);
+  }
   return out;
 }
 

@@ -30,6 +30,18 @@ struct BpeVocabulary {
 /// Ties are broken by the alphabet, so the result depends on the counts alone.
 BpeVocabulary train_bpe(const std::map<std::string, std::uint64_t>& words, std::size_t vocab_size);
 
+/// A word as the symbols that a vocabulary cuts it into.
+using SymbolWord = std::vector<std::string>;
+
+/// `base` with more merges, learned from `words` (cut by `base`) and how often each counts, until
+/// there are `vocab_size` tokens. Ids of `base` stay, but for start and end, which remain last.
+BpeVocabulary extend_bpe(const BpeVocabulary& base,
+                         const std::map<SymbolWord, std::uint64_t>& words, std::size_t vocab_size);
+
+/// Reads vocab.json and merges.txt, as write_tokenizer() makes them.
+/// errors  kNotFound, kInvalidArgument: names the file.
+Result<BpeVocabulary> load_vocabulary(const std::filesystem::path& folder);
+
 /// Writes vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and
 /// special_tokens_map.json, as transformers' CLIPTokenizer and CLIPTokenizerFast read them.
 Result<void> write_tokenizer(const BpeVocabulary& vocabulary, std::size_t max_length,

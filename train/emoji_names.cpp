@@ -15,11 +15,18 @@ std::string squash(std::string_view name) {
   return out;
 }
 
-std::string code_key(std::string_view code) {
+void add_word(std::vector<std::string>& words, std::string word, const std::string& title) {
+  if (word.empty() || word == title || std::ranges::find(words, word) != words.end()) return;
+  words.push_back(std::move(word));
+}
+
+}  // namespace
+
+std::string emoji_code(std::string_view hexcode) {
   std::string out;
-  for (std::size_t i = 0; i < code.size();) {
-    const std::size_t end = std::min(code.find('-', i), code.size());
-    std::string part(code.substr(i, end - i));
+  for (std::size_t i = 0; i < hexcode.size();) {
+    const std::size_t end = std::min(hexcode.find('-', i), hexcode.size());
+    std::string part(hexcode.substr(i, end - i));
     std::ranges::transform(part, part.begin(), [](char c) {
       return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
@@ -28,13 +35,6 @@ std::string code_key(std::string_view code) {
   }
   return out;
 }
-
-void add_word(std::vector<std::string>& words, std::string word, const std::string& title) {
-  if (word.empty() || word == title || std::ranges::find(words, word) != words.end()) return;
-  words.push_back(std::move(word));
-}
-
-}  // namespace
 
 Result<EmojiNames> EmojiNames::load(const std::filesystem::path& npm) {
   const auto english = npm / "emojibase-data" / "en";
@@ -59,12 +59,12 @@ Result<EmojiNames> EmojiNames::load(const std::filesystem::path& npm) {
         add_word(words.words, normalise_caption(groups[item["group"]]), words.title);
       }
       const std::size_t entry = names.entries_.size();
-      names.codes_.emplace(code_key(item.at("hexcode").get<std::string>()), entry);
+      names.codes_.emplace(emoji_code(item.at("hexcode").get<std::string>()), entry);
       names.add_name(words.title, entry);
       names.entries_.push_back(std::move(words));
     }
     for (const auto& item : older) {
-      const auto found = names.codes_.find(code_key(item.at("unified").get<std::string>()));
+      const auto found = names.codes_.find(emoji_code(item.at("unified").get<std::string>()));
       if (found == names.codes_.end()) continue;
       names.add_name(item.at("name").is_string() ? item["name"].get<std::string>() : "",
                      found->second);
@@ -84,7 +84,7 @@ void EmojiNames::add_name(std::string_view name, std::size_t entry) {
 }
 
 const Words* EmojiNames::by_code(std::string_view code) const {
-  const auto found = codes_.find(code_key(code));
+  const auto found = codes_.find(emoji_code(code));
   return found == codes_.end() ? nullptr : &entries_[found->second];
 }
 

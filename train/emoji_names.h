@@ -13,6 +13,9 @@
 
 namespace sightline::train {
 
+/// "1F431-FE0F" -> "1f431": lower case, without the sign for "as a picture".
+std::string emoji_code(std::string_view hexcode);
+
 /// Thread-safety: const methods may run on many threads at once.
 class EmojiNames {
  public:

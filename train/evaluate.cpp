@@ -31,14 +31,6 @@ torch::Tensor concepts_of(const Members& members) {
   return out;
 }
 
-torch::Tensor as_tensor(const encoders::EmbeddingBatch& batch) {
-  return torch::from_blob(
-             const_cast<float*>(batch.values().data()),
-             {static_cast<std::int64_t>(batch.size()), static_cast<std::int64_t>(batch.dim())},
-             torch::kFloat32)
-      .clone();
-}
-
 /// The picture as the searching program would see it.
 Result<void> preprocess_stored(const StoredPicture& picture, const image::PreprocessSpec& spec,
                                std::span<float> out) {
@@ -58,6 +50,14 @@ Result<void> preprocess_stored(const StoredPicture& picture, const image::Prepro
 }
 
 }  // namespace
+
+torch::Tensor tensor_of(const encoders::EmbeddingBatch& batch) {
+  return torch::from_blob(
+             const_cast<float*>(batch.values().data()),
+             {static_cast<std::int64_t>(batch.size()), static_cast<std::int64_t>(batch.dim())},
+             torch::kFloat32)
+      .clone();
+}
 
 HeldOutRecall recall_of(const torch::Tensor& images, const torch::Tensor& texts,
                         const torch::Tensor& concepts) {
@@ -130,8 +130,8 @@ Result<std::vector<HeldOutRecall>> evaluate_folder(const std::filesystem::path& 
       }
       SIGHTLINE_TRY(const auto image_rows, encoder->encode_pixels(pixels, deadline));
       SIGHTLINE_TRY(const auto text_rows, encoder->encode_texts(titles, deadline));
-      images.push_back(as_tensor(image_rows));
-      texts.push_back(as_tensor(text_rows));
+      images.push_back(tensor_of(image_rows));
+      texts.push_back(tensor_of(text_rows));
     }
     out.push_back(recall_of(torch::cat(images), torch::cat(texts), concepts_of(members)));
     out.back().source = source;

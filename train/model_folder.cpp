@@ -40,10 +40,10 @@ std::string table(const TrainReport& report) {
   }
   if (report.steps > 0) {
     std::array<char, 160> run{};
-    std::snprintf(run.data(), run.size(),
-                  "\n%llu steps, %.2f million pictures seen in %.0f minutes.\n",
+    std::snprintf(run.data(), run.size(), "\n%llu steps, %.2f million %s seen in %.0f minutes.\n",
                   static_cast<unsigned long long>(report.steps),
-                  static_cast<double>(report.pictures_seen) / 1e6, report.active_seconds / 60);
+                  static_cast<double>(report.pictures_seen) / 1e6, report.seen.c_str(),
+                  report.active_seconds / 60);
     out << run.data();
   }
   return std::move(out).str();
@@ -93,16 +93,17 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
   return encoders::nn::save_weights(model, folder / "model.safetensors", encoders::DType::kF16);
 }
 
-Result<void> write_recall_table(const fs::path& card, const TrainReport& report) {
+Result<void> write_recall_table(const fs::path& card, const std::string& mark,
+                                const TrainReport& report) {
   std::ifstream in(card, std::ios::binary);
   if (!in) return {};
   std::ostringstream read;
   read << in.rdbuf();
   std::string text = std::move(read).str();
-  constexpr std::string_view kBegin = "<!-- recall -->\n", kEnd = "<!-- /recall -->";
-  const std::size_t begin = text.find(kBegin), end = text.find(kEnd);
+  const std::string first = "<!-- " + mark + " -->\n", last = "<!-- /" + mark + " -->";
+  const std::size_t begin = text.find(first), end = text.find(last);
   if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
-  text.replace(begin + kBegin.size(), end - begin - kBegin.size(), table(report));
+  text.replace(begin + first.size(), end - begin - first.size(), table(report));
   return write_text(card, text);
 }
 

@@ -18,6 +18,16 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kStampsHeldOut = 5, kOpenclipartHeldOut = 10;
+constexpr std::string_view kStampsFolder =
+    "debian/tuxpaint-stamps-default/usr/share/tuxpaint/stamps";
+
+Result<void> check_there(const std::vector<fs::path>& folders, const fs::path& data) {
+  for (const auto& folder : folders) {
+    if (fs::exists(folder)) continue;
+    return not_found(folder.string() + " is missing: run scripts/training-data " + data.string());
+  }
+  return {};
+}
 
 struct IconSet {
   std::string_view name;
@@ -90,7 +100,7 @@ std::string without_trailing_number(std::string text) {
   return text;
 }
 
-Result<void> list_stamps(const fs::path& root, std::vector<SourcePicture>& out) {
+void add_stamps(const fs::path& root, std::vector<SourcePicture>& out) {
   for (const auto& file : files_below(root, {".png", ".svg"})) {
     const std::string stem = file.stem().string();
     if (stem.ends_with("_mirror") || stem.ends_with("_flip")) continue;
@@ -116,7 +126,6 @@ Result<void> list_stamps(const fs::path& root, std::vector<SourcePicture>& out) 
     picture.file = file;
     out.push_back(std::move(picture));
   }
-  return {};
 }
 
 /// "barattolo_di_pillole_arc_01" by "architetto francesco" -> "barattolo di pillole": openclipart's
@@ -319,20 +328,22 @@ bool is_measured_only(const std::string& source) {
   return source == "emoji-apple" || source == "emoji-facebook";
 }
 
+Result<std::vector<SourcePicture>> list_stamps(const fs::path& data) {
+  const fs::path folder = data / kStampsFolder;
+  SIGHTLINE_TRY_DO(check_there({folder}, data));
+  std::vector<SourcePicture> stamps;
+  add_stamps(folder, stamps);
+  return stamps;
+}
+
 Result<std::vector<SourcePicture>> list_sources(const fs::path& data) {
-  const fs::path debian = data / "debian", npm = data / "npm";
-  const fs::path share = "usr/share";
-  const fs::path stamps = debian / "tuxpaint-stamps-default" / share / "tuxpaint/stamps";
-  const fs::path png = debian / "openclipart-png" / share / "openclipart/png";
-  const fs::path svg = debian / "openclipart-svg" / share / "openclipart/svg";
-  for (const auto& folder : {stamps, png, svg, npm / "emojibase-data"}) {
-    if (!fs::exists(folder)) {
-      return not_found(folder.string() + " is missing: run scripts/training-data " + data.string());
-    }
-  }
+  const fs::path npm = data / "npm", stamps = data / kStampsFolder;
+  const fs::path png = data / "debian/openclipart-png/usr/share/openclipart/png";
+  const fs::path svg = data / "debian/openclipart-svg/usr/share/openclipart/svg";
+  SIGHTLINE_TRY_DO(check_there({stamps, png, svg, npm / "emojibase-data"}, data));
   SIGHTLINE_TRY(const EmojiNames names, EmojiNames::load(npm));
   std::vector<SourcePicture> pictures;
-  SIGHTLINE_TRY_DO(list_stamps(stamps, pictures));
+  add_stamps(stamps, pictures);
   SIGHTLINE_TRY_DO(list_openclipart(png, svg, pictures));
   for (const auto vendor : kVendors) {
     SIGHTLINE_TRY_DO(list_vendor_emoji(npm, vendor, names, pictures));

@@ -29,6 +29,9 @@ struct SourcePicture {
 /// Sources that are measured on and never trained on, by their names.
 bool is_measured_only(const std::string& source);
 
+/// Tux Paint's stamps below `data` alone. errors  kNotFound as list_sources().
+Result<std::vector<SourcePicture>> list_stamps(const std::filesystem::path& data);
+
 /// Lists every picture below `data` (what scripts/training-data made), in an order that depends on
 /// the files alone. Held out by hash of the title: one in five of the stamps' titles, one in ten of
 /// openclipart's; all of Apple's and Facebook's emoji. Skin tones are left out.

@@ -79,6 +79,14 @@ std::map<std::string, Setter> setters(TrainConfig& c, const fs::path& base) {
       {"run.threads", count(c.threads)},
       {"run.device", [&c](const Json& v) { v.get_to(c.device); }},
       {"run.work_folder", path(c.work_folder)},
+      {"languages.vocab_size", count(c.languages.vocab_size)},
+      {"languages.minutes", number(c.languages.minutes)},
+      {"languages.steps", count(c.languages.steps)},
+      {"languages.batch", count(c.languages.batch)},
+      {"languages.learning_rate", number(c.languages.learning_rate)},
+      {"languages.final_learning_rate", number(c.languages.final_learning_rate)},
+      {"languages.english", number(c.languages.english)},
+      {"languages.contrast", number(c.languages.contrast)},
       {"output.folder", path(c.output_folder)},
       {"phase",
        [&c, count, number](const Json& v) {
@@ -138,14 +146,18 @@ Result<TrainConfig> load_train_config(const fs::path& path) {
   }
   config.phases = {TrainPhase{}};
   const auto known = setters(config, base);
-  constexpr std::string_view kWeights = "data.weights.";
+  const std::pair<std::string_view, std::map<std::string, double>*> weights[] = {
+      {"data.weights.", &config.source_weights}, {"languages.weights.", &config.languages.weights}};
   for (const auto& entry : entries) {
     const std::string where = path.string() + ":" + std::to_string(entry.line) + ": ";
     try {
-      if (entry.key.starts_with(kWeights)) {
-        config.source_weights[entry.key.substr(kWeights.size())] = entry.value.get<double>();
-        continue;
+      bool is_weight = false;
+      for (const auto& [prefix, to] : weights) {
+        if (!entry.key.starts_with(prefix)) continue;
+        (*to)[entry.key.substr(prefix.size())] = entry.value.get<double>();
+        is_weight = true;
       }
+      if (is_weight) continue;
       const auto setter = known.find(entry.key);
       if (setter == known.end()) return invalid_argument(where + "unknown key " + entry.key);
       setter->second(entry.value);
@@ -168,10 +180,17 @@ Result<void> check_train_config(const TrainConfig& c) {
   if (c.max_tokens < 4 || c.max_tokens > 77) {
     return rule("tokenizer.max_tokens", static_cast<double>(c.max_tokens), "4..77");
   }
-  for (const auto& [source, weight] : c.source_weights) {
-    if (!(weight >= 0 && weight <= 1000)) {
-      return rule("data.weights." + source, weight, "0..1000");
+  for (const auto& [prefix, weights] : {std::pair{"data.weights.", &c.source_weights},
+                                        std::pair{"languages.weights.", &c.languages.weights}}) {
+    for (const auto& [name, weight] : *weights) {
+      if (!(weight >= 0 && weight <= 1000)) return rule(prefix + name, weight, "0..1000");
     }
+  }
+  if (c.languages.vocab_size < 514 || c.languages.vocab_size > 65536) {
+    return rule("languages.vocab_size", static_cast<double>(c.languages.vocab_size), "514..65536");
+  }
+  if (c.languages.batch < 2 || c.languages.batch > 8192) {
+    return rule("languages.batch", static_cast<double>(c.languages.batch), "2..8192");
   }
   if (c.phases.empty() || c.phases.back().until != 1.0) {
     return invalid_argument("the last [[phase]] must have until = 1.0");
@@ -193,19 +212,25 @@ Result<void> check_train_config(const TrainConfig& c) {
   const struct {
     const char* key;
     double value, low, high;
-  } kRanges[] = {{"optimizer.learning_rate", c.learning_rate, 0, 1},
-                 {"optimizer.final_learning_rate", c.final_learning_rate, 0, 1},
-                 {"optimizer.beta1", c.beta1, 0, 0.9999},
-                 {"optimizer.beta2", c.beta2, 0, 0.999999},
-                 {"optimizer.weight_decay", c.weight_decay, 0, 10},
-                 {"optimizer.clip_norm", c.clip_norm, 1e-6, 1e6},
-                 {"optimizer.ema_decay", c.ema_decay, 0, 0.999999},
-                 {"augment.final_strength", c.final_strength, 0, 1},
-                 {"augment.scale_low", c.augment.scale_low, 0.1, 1},
-                 {"augment.scale_high", c.augment.scale_high, 1, 10},
-                 {"run.minutes", c.steps > 0 ? 1.0 : c.minutes, 1e-3, 1e5},
-                 {"run.checkpoint_minutes", c.checkpoint_minutes, 0, 1e5},
-                 {"run.evaluate_minutes", c.evaluate_minutes, 0, 1e5}};
+  } kRanges[] = {
+      {"optimizer.learning_rate", c.learning_rate, 0, 1},
+      {"optimizer.final_learning_rate", c.final_learning_rate, 0, 1},
+      {"optimizer.beta1", c.beta1, 0, 0.9999},
+      {"optimizer.beta2", c.beta2, 0, 0.999999},
+      {"optimizer.weight_decay", c.weight_decay, 0, 10},
+      {"optimizer.clip_norm", c.clip_norm, 1e-6, 1e6},
+      {"optimizer.ema_decay", c.ema_decay, 0, 0.999999},
+      {"augment.final_strength", c.final_strength, 0, 1},
+      {"augment.scale_low", c.augment.scale_low, 0.1, 1},
+      {"augment.scale_high", c.augment.scale_high, 1, 10},
+      {"languages.minutes", c.languages.steps > 0 ? 1.0 : c.languages.minutes, 1e-3, 1e5},
+      {"languages.learning_rate", c.languages.learning_rate, 0, 1},
+      {"languages.final_learning_rate", c.languages.final_learning_rate, 0, 1},
+      {"languages.english", c.languages.english, 0, 1},
+      {"languages.contrast", c.languages.contrast, 0, 100},
+      {"run.minutes", c.steps > 0 ? 1.0 : c.minutes, 1e-3, 1e5},
+      {"run.checkpoint_minutes", c.checkpoint_minutes, 0, 1e5},
+      {"run.evaluate_minutes", c.evaluate_minutes, 0, 1e5}};
   for (const auto& [key, value, low, high] : kRanges) {
     if (!(value >= low && value <= high)) {
       return rule(key, value, Json(low).dump() + ".." + Json(high).dump());

@@ -24,6 +24,20 @@ struct TrainPhase {
   double keep = 1.0;            ///< Share of the patches that are looked at, 0.1..1.
 };
 
+/// The second stage: the text tower learns other languages from the English model, by texts alone
+/// (Reimers & Gurevych, arXiv 2004.09813). The image tower stays as it is.
+struct LanguageStage {
+  std::size_t vocab_size = 12500;  ///< With the English tokens, 514..65536.
+  double minutes = 20;             ///< Of active time; ignored if steps > 0.
+  std::uint64_t steps = 0;
+  std::size_t batch = 512;  ///< texts, 2..8192
+  double learning_rate = 1e-3, final_learning_rate = 1e-5;
+  double english = 0.3;   ///< Share of English texts, so that English stays, 0..1.
+  double contrast = 0.5;  ///< Weight of the contrastive term beside the cosine's, 0..100.
+  /// How often a language is drawn, relative to 1.
+  std::map<std::string, double> weights;
+};
+
 struct TrainConfig {
   // [data]
   std::filesystem::path data_folder;      ///< Of scripts/training-data; default: its default.
@@ -59,6 +73,9 @@ struct TrainConfig {
   std::size_t threads = 0;            ///< 0: one per core.
   std::string device = "auto";        ///< "auto", "cpu", "cuda"
   std::filesystem::path work_folder;  ///< Checkpoints. Default: CACHE/sightline/train/NAME.
+
+  // [languages], [languages.weights]
+  LanguageStage languages;
 
   // [output]
   std::filesystem::path output_folder;  ///< The Hugging Face folder; its README.md stays.

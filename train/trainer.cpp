@@ -20,6 +20,7 @@
 #include "train/internal/checkpoint.h"
 #include "train/internal/dual_encoder.h"
 #include "train/internal/evaluate.h"
+#include "train/internal/language_trainer.h"
 #include "train/internal/model_folder.h"
 #include "train/kernels/kernels.h"
 #include "train/picture_store.h"
@@ -94,7 +95,7 @@ class Run {
     }
     SIGHTLINE_TRY(report.recall, evaluate_folder(report.folder, *store_, stop_));
     if (!options_.evaluate_only) {
-      SIGHTLINE_TRY_DO(write_recall_table(report.folder / "README.md", report));
+      SIGHTLINE_TRY_DO(write_recall_table(report.folder / "README.md", "recall", report));
     }
     return report;
   }
@@ -287,6 +288,12 @@ Json TrainProgress::to_json() const {
            {"total", total},
            {"share", share},
            {"eta_seconds", eta_seconds}};
+  if (stage == "languages") {
+    out.update({{"texts_seen", pictures_seen},
+                {"texts_per_second", pictures_per_second},
+                {"loss", loss},
+                {"learning_rate", learning_rate}});
+  }
   if (stage == "train") {
     out.update({{"pictures_seen", pictures_seen},
                 {"pictures_per_second", pictures_per_second},
@@ -302,7 +309,7 @@ Json TrainProgress::to_json() const {
 Json TrainReport::to_json() const {
   return {{"folder", folder.string()},
           {"steps", steps},
-          {"pictures_seen", pictures_seen},
+          {seen + "_seen", pictures_seen},
           {"active_seconds", active_seconds},
           {"recall", train::to_json(recall)}};
 }
@@ -315,6 +322,7 @@ Result<TrainReport> train(const TrainOptions& options, const TrainProgressFn& pr
   torch::set_num_threads(
       static_cast<int>(options.config.threads == 0 ? cores : options.config.threads));
   try {
+    if (options.languages) return train_languages(options, progress, std::move(stop));
     return Run(options, progress, std::move(stop))();
   } catch (const c10::Error& e) {
     return internal_error(std::string("training: ") + e.what_without_backtrace());

@@ -29,6 +29,7 @@ struct TrainOptions {
   bool restart = false;        ///< Forget the checkpoint.
   bool prepare_only = false;   ///< Stop once the pictures are ready.
   bool evaluate_only = false;  ///< Measure the folder that an earlier run wrote.
+  bool languages = false;      ///< The second stage (LanguageStage) instead of the first.
 };
 
 /// Share of queries (the titles of held-out pictures, one each) that find a picture of their title
@@ -40,7 +41,8 @@ struct HeldOutRecall {
 };
 Json to_json(const std::vector<HeldOutRecall>& recall);
 
-/// Where a run stands. Stages: "prepare" (done, total: pictures), "train" (steps), "evaluate".
+/// Where a run stands. Stages: "prepare" (done, total: pictures), "train" (steps), "languages"
+/// (steps; its pictures are texts), "evaluate".
 struct TrainProgress {
   std::string stage;
   std::uint64_t done = 0, total = 0;  ///< total 0: not known
@@ -59,7 +61,8 @@ using TrainProgressFn = std::function<void(const TrainProgress&)>;
 struct TrainReport {
   std::filesystem::path folder;  ///< The model.
   std::uint64_t steps = 0, pictures_seen = 0;
-  double active_seconds = 0;  ///< Of training, over all its runs.
+  std::string seen = "pictures";  ///< What is counted: the languages' stage sees "texts".
+  double active_seconds = 0;      ///< Of training, over all its runs.
   /// Measured on the written folder through encoders::load_encoder().
   std::vector<HeldOutRecall> recall;
 

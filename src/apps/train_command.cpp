@@ -3,6 +3,7 @@
 #include "apps/commands.h"
 #include "apps/interrupt.h"
 #include "apps/text_format.h"
+#include "train/language_texts.h"
 #include "train/trainer.h"
 
 namespace sightline::apps {
@@ -10,7 +11,8 @@ namespace {
 
 struct TrainFlags {
   std::string config;
-  bool restart = false, prepare_only = false, evaluate_only = false;
+  bool restart = false, prepare_only = false, evaluate_only = false, languages = false;
+  std::string manifests;
 };
 
 std::string recall_text(const train::HeldOutRecall& r) {
@@ -30,6 +32,12 @@ std::string progress_text(const train::TrainProgress& p) {
     for (const auto& recall : p.recall) text += "  " + recall_text(recall);
     return text;
   }
+  if (p.stage == "languages") {
+    return "learning languages  " + percent + "  step " + format_count(p.done) + "  " +
+           format_count(p.pictures_seen) + " texts seen  " +
+           format_fixed(p.pictures_per_second, 0) + "/s  loss " + format_fixed(p.loss, 3) + "  " +
+           format_duration(p.eta_seconds) + " left";
+  }
   return "training  " + percent + "  step " + format_count(p.done) + "  " +
          format_count(p.pictures_seen) + " pictures of " + std::to_string(p.image_size) +
          " px seen  " + format_fixed(p.pictures_per_second, 0) + "/s  loss " +
@@ -42,6 +50,13 @@ Result<int> run_train(CommandContext& context, const TrainFlags& flags) {
   options.restart = flags.restart;
   options.prepare_only = flags.prepare_only;
   options.evaluate_only = flags.evaluate_only;
+  options.languages = flags.languages;
+  if (!flags.manifests.empty()) {
+    SIGHTLINE_TRY(const auto files,
+                  train::write_held_out_manifests(options.config.data_folder, flags.manifests));
+    for (const auto& file : files) context.out += file.string() + "\n";
+    return kExitOk;
+  }
   if (context.was_flagged("threads")) {
     options.config.threads = static_cast<std::size_t>(context.settings().threads);
   }
@@ -76,7 +91,10 @@ void add_train_command(CommandLine& line) {
       {"train", "Train the embedded model from scratch.",
        "  scripts/training-data                                   fetch the pictures, once\n"
        "  sightline train --config config/train-embedded.toml     train, or go on\n"
+       "  sightline train --config config/train-embedded.toml --languages   then other languages\n"
        "  sightline train --config config/train-embedded.toml --evaluate\n"
+       "  sightline train --config config/train-embedded.toml --manifests held-out   for eval "
+       "encoder\n"
        "\n"
        "Ctrl-C writes a checkpoint; the same command goes on from it. With --json progress is one\n"
        "JSON value a line on stderr. Give it the machine alone: a second job that computes slows\n"
@@ -86,6 +104,11 @@ void add_train_command(CommandLine& line) {
   command.remove_option(command.get_option("--config"));
   add_text(command, "--config", flags->config, "The recipe (TOML).")->required()->type_name("FILE");
   command.add_flag("--restart", flags->restart, "Forget the checkpoint and begin anew.");
+  command.add_flag("--languages", flags->languages,
+                   "The second stage: teach the text tower other languages, by texts alone.");
+  add_text(command, "--manifests", flags->manifests,
+           "Only write manifests (image, caption) of the pictures that nothing is trained on.")
+      ->type_name("DIR");
   command.add_flag("--prepare", flags->prepare_only, "Only prepare the pictures.");
   command.add_flag("--evaluate", flags->evaluate_only,
                    "Only measure the model that an earlier run wrote.");

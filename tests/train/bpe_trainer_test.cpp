@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <span>
+
 #include "encoders/tokenizer.h"
 #include "tests/support/temp_dir.h"
 
@@ -35,6 +38,38 @@ TEST(TrainBpe, CutsWordsWhereTheTokenizerDoes) {
     EXPECT_EQ((left + right).find_first_of("02"), std::string::npos) << left << right;
     EXPECT_NE(left + right, "g'");
   }
+}
+
+TEST(ExtendBpe, OldTokensKeepTheirIdsAndTextsTheirPieces) {
+  const auto base = train_bpe({{"red", 9}, {"kangaroo", 7}}, 530);
+  // "r\xc3\xb3t" as the base cuts it.
+  const SymbolWord word{"r", "\xc3\x83", "\xc2\xb3", "t</w>"};
+  const auto more = extend_bpe(base, {{word, 5}}, base.tokens.size() + 2);
+  ASSERT_EQ(more.tokens.size(), base.tokens.size() + 2);
+  for (std::size_t i = 0; i + 2 < base.tokens.size(); ++i)
+    EXPECT_EQ(more.tokens[i], base.tokens[i]);
+  EXPECT_EQ(more.end_id(), base.end_id() + 2);
+  EXPECT_EQ(more.merges.size(), base.merges.size() + 2);
+  EXPECT_TRUE(std::ranges::equal(base.merges, std::span(more.merges).first(base.merges.size())));
+
+  const testing_support::TempDir folder;
+  ASSERT_TRUE(write_tokenizer(base, 32, folder / "base"));
+  ASSERT_TRUE(write_tokenizer(more, 32, folder / "more"));
+  const auto old_one = encoders::load_tokenizer(folder / "base");
+  const auto new_one = encoders::load_tokenizer(folder / "more");
+  ASSERT_TRUE(old_one && new_one);
+  auto ids = (*old_one)->encode("red kangaroo", std::nullopt);
+  ids.front() += 2;  // start and end token moved
+  ids.back() += 2;
+  EXPECT_EQ((*new_one)->encode("red kangaroo", std::nullopt), ids);
+  EXPECT_LT((*new_one)->encode("r\xc3\xb3t", std::nullopt).size(),
+            (*old_one)->encode("r\xc3\xb3t", std::nullopt).size());
+
+  const auto read = load_vocabulary(folder / "more");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->tokens, more.tokens);
+  EXPECT_EQ(read->merges, more.merges);
+  EXPECT_FALSE(load_vocabulary(folder / "none"));
 }
 
 TEST(WriteTokenizer, OurTokenizerReadsBothFormsAndRoundTrips) {

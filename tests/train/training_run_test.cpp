@@ -1,10 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <fstream>
 
+#include "core/json.h"
 #include "encoders/encoder.h"
+#include "encoders/safetensors.h"
 #include "tests/support/temp_dir.h"
 #include "train/picture_store.h"
 #include "train/trainer.h"
@@ -197,6 +201,117 @@ TEST(PictureStore, NamesWhatIsMissing) {
   const auto sources = list_sources(folder.path());
   ASSERT_FALSE(sources);
   EXPECT_THAT(sources.error().message, testing::HasSubstr("scripts/training-data"));
+}
+
+/// German names of the shapes, as scripts/training-data lays them out.
+void write_german(const fs::path& data) {
+  const std::array<std::array<const char*, 2>, 9> kWords{{{"red", "rot"},
+                                                          {"green", "gr\xc3\xbcn"},
+                                                          {"blue", "blau"},
+                                                          {"yellow", "gelb"},
+                                                          {"black", "schwarz"},
+                                                          {"pink", "rosa"},
+                                                          {"circle", "kreis"},
+                                                          {"square", "quadrat"},
+                                                          {"cross", "kreuz"}}};
+  for (const std::size_t language : {0, 1}) {
+    Json emoji = Json::array();
+    for (std::size_t colour = 0; colour < 6; ++colour) {
+      for (std::size_t shape = 6; shape < 9; ++shape) {
+        emoji.push_back(
+            {{"hexcode", std::to_string(colour * 10 + shape)},
+             {"label", std::string(kWords[colour][language]) + ' ' + kWords[shape][language]}});
+      }
+    }
+    const fs::path folder = data / "npm/emojibase-data" / (language == 0 ? "en" : "de");
+    fs::create_directories(folder);
+    std::ofstream(folder / "data.json") << emoji.dump();
+    std::ofstream(folder / "messages.json") << R"({"groups": [], "subgroups": []})";
+  }
+  fs::create_directories(data / "debian/tuxpaint-stamps-default/usr/share/tuxpaint/stamps");
+}
+
+double cosine(const encoders::EmbeddingBatch& a, const encoders::EmbeddingBatch& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.dim(); ++i) sum += double{a.row(0)[i]} * b.row(0)[i];
+  return sum;
+}
+
+TEST(LanguageStage, TeachesTheTextTowerAloneAndGoesOnAfterAKill) {
+  const TempDir folder;
+  auto options = small_run(folder, 60);
+  options.config.data_folder = folder / "data";
+  write_german(options.config.data_folder);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  const std::string english = testing_support::read_file(folder / "model" / "model.safetensors");
+
+  options.languages = true;
+  options.config.languages.steps = 120;
+  options.config.languages.batch = 32;
+  options.config.languages.vocab_size = 640;
+  options.config.languages.learning_rate = 3e-3;
+  options.config.checkpoint_minutes = options.config.evaluate_minutes = 1e-9;
+  const fs::path checkpoint = options.config.work_folder / "languages.safetensors";
+  const fs::path as_killed = folder / "as_killed.safetensors";
+  const auto report = train(
+      options,
+      [&](const TrainProgress& p) {
+        if (p.stage == "evaluate" && p.done == 70) fs::copy_file(checkpoint, as_killed);
+      },
+      std::stop_token());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->steps, 120u);
+  EXPECT_EQ(testing_support::read_file(options.config.work_folder / "english/model.safetensors"),
+            english);
+
+  const auto before = encoders::Checkpoint::open(options.config.work_folder / "english");
+  const auto after = encoders::Checkpoint::open(report->folder);
+  ASSERT_TRUE(before && after);
+  for (const auto& [name, tensor] : before->tensors()) {
+    const auto* now = after->find(name);
+    ASSERT_NE(now, nullptr) << name;
+    const bool is_image = name.starts_with("vision_") || name.starts_with("visual_");
+    if (is_image) {
+      EXPECT_TRUE(std::ranges::equal(tensor.bytes, now->bytes)) << name;
+    }
+  }
+
+  const auto teacher =
+      encoders::load_encoder({.model = (options.config.work_folder / "english").string()});
+  const auto student = encoders::load_encoder({.model = report->folder.string()});
+  ASSERT_TRUE(teacher && student);
+  const auto embed = [](const auto& encoder, const std::string& text) {
+    return *(*encoder)->encode_texts({&text, 1}, Deadline::never());
+  };
+  for (const auto& [in_english, in_german] : std::vector<std::pair<std::string, std::string>>{
+           {"red circle", "rot kreis"}, {"green cross", "gr\xc3\xbcn kreuz"}}) {
+    const auto wanted = embed(teacher, in_english);
+    EXPECT_GT(cosine(wanted, embed(student, in_german)), 0.9) << in_german;
+    EXPECT_GT(cosine(wanted, embed(student, in_english)), 0.9) << in_english;
+    EXPECT_LT(cosine(wanted, embed(teacher, in_german)), 0.9) << in_german;
+  }
+
+  const std::string wanted = testing_support::read_file(report->folder / "model.safetensors");
+  fs::rename(as_killed, checkpoint);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  EXPECT_TRUE(testing_support::read_file(report->folder / "model.safetensors") == wanted);
+}
+
+TEST(LanguageStage, NeedsAnEnglishModel) {
+  const TempDir folder;
+  auto options = small_run(folder, 4);
+  options.languages = true;
+  const auto nothing_yet = train(options, {}, std::stop_token());
+  ASSERT_FALSE(nothing_yet);
+  EXPECT_EQ(nothing_yet.error().code, StatusCode::kNotFound);
+
+  options.languages = false;
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  options.languages = true;
+  options.config.vocab_size = 514;  // fewer than the model has: it was extended by somebody else
+  const auto has_languages = train(options, {}, std::stop_token());
+  ASSERT_FALSE(has_languages);
+  EXPECT_EQ(has_languages.error().code, StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

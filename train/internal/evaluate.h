@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "encoders/encoder.h"
 #include "encoders/nn/torch_compat.h"
 #include "encoders/tokenizer.h"
 #include "image/preprocess.h"
@@ -14,6 +15,9 @@
 #include "train/trainer.h"
 
 namespace sightline::train {
+
+/// The rows of `batch`: float32 [n, dim].
+torch::Tensor tensor_of(const encoders::EmbeddingBatch& batch);
 
 /// Ranks all pictures for each text. Row i of both and of `concepts` belong together; a picture of
 /// an equal concept counts as found. images, texts: float32 [n, dim]; concepts: int64 [n].

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "core/result.h"
@@ -21,8 +22,9 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
                                 const std::filesystem::path& tokenizer_folder,
                                 const std::filesystem::path& folder);
 
-/// Replaces what stands between the lines "<!-- recall -->" and "<!-- /recall -->" of `card` by a
+/// Replaces what stands between the lines "<!-- MARK -->" and "<!-- /MARK -->" of `card` by a
 /// table. A card without them, or none, is left alone.
-Result<void> write_recall_table(const std::filesystem::path& card, const TrainReport& report);
+Result<void> write_recall_table(const std::filesystem::path& card, const std::string& mark,
+                                const TrainReport& report);
 
 }  // namespace sightline::train

@@ -1,0 +1,297 @@
+#include "train/internal/language_trainer.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "core/checksum.h"
+#include "core/log.h"
+#include "encoders/nn/weight_map.h"
+#include "train/internal/checkpoint.h"
+#include "train/internal/dual_encoder.h"
+#include "train/internal/language_probe.h"
+#include "train/internal/language_set.h"
+#include "train/internal/model_folder.h"
+
+namespace sightline::train {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kReportEvery = std::chrono::seconds(5);
+/// Factor on the cosines of the contrastive term: softer than the first stage's, whose true pairs
+/// are much closer to each other than their neighbours.
+constexpr double kContrastScale = 30;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// `student` gets the weights of `teacher`. Tokens that `vocabulary` adds begin as the mean of the
+/// two that they join; start and end tokens move to the end.
+void copy_weights(const encoders::nn::ClipModel& teacher, std::int64_t num_old,
+                  const BpeVocabulary& vocabulary, encoders::nn::ClipModel& student) {
+  const torch::NoGradGuard no_grad;
+  auto to = student.named_parameters();
+  for (const auto& item : teacher.named_parameters()) {
+    torch::Tensor& wanted = to[item.key()];
+    if (wanted.sizes() == item.value().sizes()) wanted.copy_(item.value());
+  }
+  const torch::Tensor old_rows = teacher.text_model->token_embedding->weight;
+  torch::Tensor rows = student.text_model->token_embedding->weight;
+  const auto num_new = static_cast<std::int64_t>(vocabulary.tokens.size());
+  rows.narrow(0, 0, num_old - 2).copy_(old_rows.narrow(0, 0, num_old - 2));
+  rows.narrow(0, num_new - 2, 2).copy_(old_rows.narrow(0, num_old - 2, 2));
+  std::unordered_map<std::string, std::int64_t> ids;
+  for (std::size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    ids.emplace(vocabulary.tokens[i], static_cast<std::int64_t>(i));
+  }
+  for (const auto& [left, right] : vocabulary.merges) {
+    const std::int64_t id = ids.at(left + right);
+    if (id < num_old - 2) continue;
+    rows[id].copy_(0.5 * (rows[ids.at(left)] + rows[ids.at(right)]));
+  }
+}
+
+class LanguageRun {
+ public:
+  LanguageRun(const TrainOptions& options, const TrainProgressFn& progress, std::stop_token stop)
+      : options_(options),
+        config_(options.config),
+        stage_(options.config.languages),
+        progress_(progress),
+        stop_(std::move(stop)) {}
+
+  Result<TrainReport> operator()() {
+    TrainReport report;
+    report.folder = config_.output_folder;
+    report.seen = "texts";
+    SIGHTLINE_TRY_DO(keep_teacher());
+    if (!options_.evaluate_only) {
+      SIGHTLINE_TRY_DO(set_up());
+      SIGHTLINE_TRY_DO(train());
+      student_->swap_with_ema();
+      SIGHTLINE_TRY_DO(write_model_folder(student_->model(), tokenizer_folder(), report.folder));
+      report.steps = state_.step;
+      report.pictures_seen = state_.pictures_seen;
+      report.active_seconds = state_.active_seconds;
+    }
+    SIGHTLINE_TRY(const auto pictures, sources());
+    SIGHTLINE_TRY(const auto probe,
+                  LanguageProbe::make(pictures, config_.data_folder, report.folder, stop_));
+    SIGHTLINE_TRY(report.recall, probe.measure_folder(report.folder, stop_));
+    if (!options_.evaluate_only) {
+      SIGHTLINE_TRY_DO(write_recall_table(report.folder / "README.md", "languages", report));
+    }
+    return report;
+  }
+
+ private:
+  fs::path teacher_folder() const { return config_.work_folder / "english"; }
+  fs::path tokenizer_folder() const { return config_.work_folder / "languages-tokenizer"; }
+  fs::path checkpoint_path() const { return config_.work_folder / "languages.safetensors"; }
+
+  Result<std::vector<SourcePicture>> sources() const {
+    if (options_.sources) return *options_.sources;
+    return list_sources(config_.data_folder);
+  }
+
+  Result<void> keep_teacher() {
+    if (fs::exists(teacher_folder() / "model.safetensors")) return {};
+    const fs::path& folder = config_.output_folder;
+    if (!fs::exists(folder / "model.safetensors")) {
+      return not_found(folder.string() + " holds no model yet: train without --languages first");
+    }
+    SIGHTLINE_TRY(const BpeVocabulary vocabulary, load_vocabulary(folder));
+    if (vocabulary.tokens.size() > config_.vocab_size) {
+      return failed_precondition(folder.string() + " knows " +
+                                 std::to_string(vocabulary.tokens.size()) +
+                                 " tokens, more than tokenizer.vocab_size: it has its languages "
+                                 "already. Put the English model into " +
+                                 teacher_folder().string());
+    }
+    std::error_code error;
+    fs::create_directories(config_.work_folder, error);
+    const fs::path unfinished = teacher_folder().string() + ".part";
+    fs::remove_all(unfinished, error);
+    fs::copy(folder, unfinished, fs::copy_options::recursive, error);
+    if (!error) fs::rename(unfinished, teacher_folder(), error);
+    if (error)
+      return io_error("cannot write " + teacher_folder().string() + ": " + error.message());
+    return {};
+  }
+
+  Result<void> set_up() {
+    std::error_code error;
+    if (options_.restart) {
+      fs::remove(checkpoint_path(), error);
+      fs::remove_all(tokenizer_folder(), error);
+    }
+    encoders::EncoderOptions encoder_options;
+    encoder_options.model = teacher_folder().string();
+    SIGHTLINE_TRY(const auto teacher, encoders::load_encoder(encoder_options));
+    SIGHTLINE_TRY(const auto pictures, sources());
+    SIGHTLINE_TRY(const auto foreign, list_language_texts(config_.data_folder));
+    SIGHTLINE_TRY(set_, make_language_set(pictures, foreign, *teacher, config_.captions,
+                                          config_.seed, stop_));
+    SIGHTLINE_TRY(const BpeVocabulary old_vocabulary, load_vocabulary(teacher_folder()));
+    if (!fs::exists(tokenizer_folder() / "tokenizer_config.json")) {
+      SIGHTLINE_TRY(const auto old_tokenizer, encoders::load_tokenizer(teacher_folder()));
+      const auto words = count_symbol_words(set_, stage_, *old_tokenizer, old_vocabulary);
+      SIGHTLINE_TRY_DO(write_tokenizer(extend_bpe(old_vocabulary, words, stage_.vocab_size),
+                                       teacher->info().max_tokens, tokenizer_folder()));
+    }
+    SIGHTLINE_TRY(tokenizer_, encoders::load_tokenizer(tokenizer_folder()));
+    SIGHTLINE_TRY(const BpeVocabulary vocabulary, load_vocabulary(tokenizer_folder()));
+    SIGHTLINE_TRY(const Json json, read_json_file(teacher_folder() / "config.json"));
+    SIGHTLINE_TRY(encoders::ClipConfig model, encoders::parse_clip_config(json));
+    encoders::nn::ClipModel english(model);
+    SIGHTLINE_TRY(const auto checkpoint, encoders::Checkpoint::open(teacher_folder()));
+    SIGHTLINE_TRY_DO(encoders::nn::load_weights(english, checkpoint));
+    const std::int64_t num_old = model.text.vocab_size;
+    model.text.vocab_size = static_cast<std::int64_t>(vocabulary.tokens.size());
+    model.text.bos_token_id = vocabulary.start_id();
+    model.text.eos_token_id = vocabulary.end_id();
+    model.text.pad_token_id = tokenizer_->pad_id();
+    student_ = std::make_unique<DualEncoder>(model, torch::kCPU, TrainedPart::kText);
+    copy_weights(english, num_old, vocabulary, student_->model());
+    student_->restart_ema();
+    batches_.emplace(set_, stage_, *tokenizer_, static_cast<std::size_t>(model.text.max_positions));
+    SIGHTLINE_TRY(probe_,
+                  LanguageProbe::make(pictures, config_.data_folder, teacher_folder(), stop_));
+
+    Checksum128 identity;
+    identity.update(encoders::clip_config_json(model).dump() + teacher->info().checksum);
+    for (const std::string& token : vocabulary.tokens) identity.update(token + '\n');
+    state_.random = config_.seed;
+    state_.identity = identity.hex();
+    if (fs::exists(checkpoint_path())) {
+      SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *student_));
+    }
+    log_info("train", "learning languages",
+             {{"texts", std::to_string(set_.num_texts())},
+              {"languages", std::to_string(set_.languages.size())},
+              {"tokens", std::to_string(vocabulary.tokens.size())},
+              {"from_step", std::to_string(state_.step)}});
+    return {};
+  }
+
+  double share() const {
+    return stage_.steps > 0 ? static_cast<double>(state_.step) / static_cast<double>(stage_.steps)
+                            : state_.active_seconds / (stage_.minutes * 60);
+  }
+
+  double learning_rate() const {
+    TrainConfig schedule = config_;
+    schedule.learning_rate = stage_.learning_rate;
+    schedule.final_learning_rate = stage_.final_learning_rate;
+    return learning_rate_at(schedule, state_.step, share());
+  }
+
+  Result<void> train() {
+    Random random(state_.random);
+    const double before = state_.active_seconds;
+    const auto start = Clock::now();
+    auto last_report = start, last_checkpoint = start, last_evaluation = start;
+    std::uint64_t texts_at_report = state_.pictures_seen;
+    while (share() < 1) {
+      if (stop_.stop_requested()) {
+        SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *student_, state_));
+        return Status{StatusCode::kCancelled, "stopped at step " + std::to_string(state_.step) +
+                                                  "; the same command goes on from there"};
+      }
+      ++state_.step;
+      const double rate = learning_rate();
+      const double loss = step(rate, random);
+      state_.pictures_seen += stage_.batch;
+      state_.random = random.state();
+      state_.active_seconds = before + seconds_since(start);
+
+      const auto now = Clock::now();
+      if (progress_ && (now - last_report >= kReportEvery || share() >= 1)) {
+        TrainProgress p;
+        p.stage = "languages";
+        p.done = state_.step;
+        p.total = stage_.steps;
+        p.share = std::min(1.0, share());
+        p.pictures_seen = state_.pictures_seen;
+        p.pictures_per_second = static_cast<double>(state_.pictures_seen - texts_at_report) /
+                                std::chrono::duration<double>(now - last_report).count();
+        p.eta_seconds = stage_.steps > 0 ? state_.active_seconds * (1 / p.share - 1)
+                                         : stage_.minutes * 60 - state_.active_seconds;
+        p.loss = loss;
+        p.learning_rate = rate;
+        progress_(p);
+        last_report = now;
+        texts_at_report = state_.pictures_seen;
+      }
+      const auto due = [now](Clock::time_point last, double minutes) {
+        return minutes > 0 && std::chrono::duration<double>(now - last).count() >= minutes * 60;
+      };
+      if (due(last_checkpoint, config_.checkpoint_minutes)) {
+        SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *student_, state_));
+        last_checkpoint = Clock::now();
+      }
+      if (progress_ && due(last_evaluation, config_.evaluate_minutes)) {
+        evaluate();
+        last_evaluation = last_report = Clock::now();
+        texts_at_report = state_.pictures_seen;
+      }
+    }
+    return save_checkpoint(checkpoint_path(), *student_, state_);
+  }
+
+  double step(double rate, Random& random) {
+    const LanguageBatches::Batch batch = batches_->draw(random);
+    std::vector<torch::Tensor> rows;
+    for (const torch::Tensor& ids : batch.ids) rows.push_back(student_->texts(ids));
+    const torch::Tensor texts = torch::cat(rows);
+    torch::Tensor loss = 1 - (texts * batch.targets).sum(1).mean();
+    if (stage_.contrast > 0) {
+      loss = loss + stage_.contrast * contrastive_loss(batch.targets, texts, batch.concepts,
+                                                       torch::tensor(std::log(kContrastScale)));
+    }
+    loss.backward();
+    student_->update(static_cast<std::int64_t>(state_.step), rate, config_.beta1, config_.beta2,
+                     config_.weight_decay, config_.clip_norm, config_.ema_decay);
+    return loss.item<double>();
+  }
+
+  void evaluate() {
+    student_->swap_with_ema();
+    TrainProgress p;
+    p.stage = "evaluate";
+    p.done = state_.step;
+    p.share = share();
+    p.pictures_seen = state_.pictures_seen;
+    p.recall = probe_->measure(*student_, *tokenizer_);
+    student_->swap_with_ema();
+    progress_(p);
+  }
+
+  const TrainOptions& options_;
+  const TrainConfig& config_;
+  const LanguageStage& stage_;
+  const TrainProgressFn& progress_;
+  std::stop_token stop_;
+  LanguageSet set_;
+  std::unique_ptr<encoders::Tokenizer> tokenizer_;
+  std::unique_ptr<DualEncoder> student_;
+  std::optional<LanguageBatches> batches_;
+  std::optional<LanguageProbe> probe_;
+  RunState state_;
+};
+
+}  // namespace
+
+Result<TrainReport> train_languages(const TrainOptions& options, const TrainProgressFn& progress,
+                                    std::stop_token stop) {
+  return LanguageRun(options, progress, std::move(stop))();
+}
+
+}  // namespace sightline::train
