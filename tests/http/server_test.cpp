@@ -359,6 +359,13 @@ TEST_F(Connections, AFullQueueIsAnswered429) {
     clients.push_back(connect());
     clients.back().send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n");
     ASSERT_TRUE(reaches(num_waiting_, 1));
+    // On a busy machine the next could come before it.
+    const std::string queued = "sightline_lane_waiting{lane=\"query\"} " + std::to_string(i);
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (metrics_.prometheus_text().find(queued) == std::string::npos) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << queued;
+      std::this_thread::sleep_for(1ms);
+    }
   }
   const auto are_queued = [this] {
     return metrics_.prometheus_text().find("lane_waiting{lane=\"query\"} 2\n") != std::string::npos;
