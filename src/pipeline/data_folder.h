@@ -92,7 +92,7 @@ struct RenameAlias {
 };
 using AliasAction = std::variant<CreateAlias, DeleteAlias, RenameAlias>;
 
-/// Collections go by their names; open_collection() takes aliases, too.
+/// Collections go by their names; what opens, copies, verifies or repairs one takes aliases, too.
 /// Thread-safety: all methods may run on many threads at once.
 class DataFolder {
  public:

@@ -37,7 +37,8 @@ struct JobRequest {
   std::vector<std::string> paths;  ///< As IngestOptions::paths, of the server.
   std::vector<std::string> exclude;
   bool prune = false, follow_symlinks = false, hidden = false;
-  std::string model;  ///< Of a new collection; empty: the default.
+  /// Of a new collection; empty: the default. A collection that exists must have been made by it.
+  std::string model;
 };
 
 enum class JobState {
