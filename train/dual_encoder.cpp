@@ -15,6 +15,8 @@ using encoders::nn::Causal;
 using encoders::nn::EncoderLayer;
 using torch::Tensor;
 constexpr double kAdamEpsilon = 1e-8;
+constexpr double kFirstBias = -10.0;         // arXiv 2303.15343
+constexpr double kFusedLayerNormEps = 1e-5;  // what fused_layer() computes with
 const double kMaxLogScale = std::log(100.0);
 
 /// The layer's output at one position of each row alone: keys and values are all that is computed
@@ -29,6 +31,11 @@ Tensor last_layer(const EncoderLayer& layer, const Tensor& x, const Tensor& posi
   return y.squeeze(1);
 }
 
+/// float32 [n, n]: 1 where concepts are equal.
+Tensor equal_concepts(const Tensor& concepts) {
+  return concepts.unsqueeze(0).eq(concepts.unsqueeze(1)).to(torch::kFloat32);
+}
+
 Tensor unit_rows(const Tensor& x) { return x / x.norm(2, {1}, true).clamp_min(1e-12); }
 
 bool is_of(TrainedPart part, std::string_view name) {
@@ -39,8 +46,9 @@ bool is_of(TrainedPart part, std::string_view name) {
 
 }  // namespace
 
-DualEncoder::DualEncoder(const encoders::ClipConfig& config, torch::Device device, TrainedPart part)
-    : model_(std::make_shared<encoders::nn::ClipModel>(config)), device_(device) {
+DualEncoder::DualEncoder(const encoders::ClipConfig& config, torch::Device device, TrainedPart part,
+                         LossKind loss)
+    : model_(std::make_shared<encoders::nn::ClipModel>(config)), device_(device), loss_(loss) {
   model_->initialize();
   encoders::nn::set_product_type(*model_, torch::kBFloat16);
   std::vector<Tensor> ordered;
@@ -56,6 +64,10 @@ DualEncoder::DualEncoder(const encoders::ClipConfig& config, torch::Device devic
       ordered.push_back(p);
       if (decays) num_decaying_ += p.numel();
     }
+  }
+  if (loss == LossKind::kSigmoid) {
+    logit_bias = torch::full({}, kFirstBias);
+    ordered.push_back(logit_bias);
   }
   std::vector<Tensor> rows;
   for (const Tensor& p : ordered) rows.push_back(p.detach().reshape({-1}));
@@ -74,13 +86,12 @@ DualEncoder::DualEncoder(const encoders::ClipConfig& config, torch::Device devic
 }
 
 Tensor DualEncoder::run_layers(Tensor x, const encoders::nn::TransformerEncoder& encoder,
-                               std::int64_t num_heads, encoders::Activation activation,
-                               Causal causal) const {
+                               const encoders::ClipTowerConfig& tower, Causal causal) const {
   const auto& layers = encoder.layers();
-  const bool fused =
-      device_.is_cpu() && fused_layer_fits(x.size(1), x.size(2), num_heads, activation);
+  const bool fused = device_.is_cpu() && tower.layer_norm_eps == kFusedLayerNormEps &&
+                     fused_layer_fits(x.size(1), x.size(2), tower.num_heads, tower.activation);
   for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
-    x = fused ? fused_layer(x, *layers[i], num_heads, causal) : layers[i]->forward(x, causal);
+    x = fused ? fused_layer(x, *layers[i], tower.num_heads, causal) : layers[i]->forward(x, causal);
   }
   return x;
 }
@@ -90,7 +101,10 @@ Tensor DualEncoder::images(const Tensor& pixels, const Tensor& kept) const {
   const auto& config = model_->config().vision;
   const std::int64_t n = pixels.size(0), patch = config.patch_size, width = config.hidden_size;
   const std::int64_t rows = pixels.size(2) / patch, columns = pixels.size(3) / patch;
-  Tensor patches = pixels.view({n, 3, rows, patch, columns, patch})
+  // What stands beyond the last whole patch is not seen.
+  Tensor patches = pixels.narrow(2, 0, rows * patch)
+                       .narrow(3, 0, columns * patch)
+                       .reshape({n, 3, rows, patch, columns, patch})
                        .permute({0, 2, 4, 1, 3, 5})
                        .reshape({n, rows * columns, 3 * patch * patch});
   const Tensor position = tower.position_embedding->grid(rows, columns, 1);
@@ -105,7 +119,7 @@ Tensor DualEncoder::images(const Tensor& pixels, const Tensor& kept) const {
       patch_position;
   const Tensor first = (tower.class_embedding + position[0]).expand({n, 1, width});
   Tensor x = tower.pre_layrnorm->forward(torch::cat({first, embedded.to(torch::kFloat32)}, 1));
-  x = run_layers(x, *tower.encoder, config.num_heads, config.activation, Causal::kNo);
+  x = run_layers(x, *tower.encoder, config, Causal::kNo);
   x = last_layer(*tower.encoder->layers().back(), x,
                  torch::zeros({n}, torch::TensorOptions(torch::kLong).device(device_)), {});
   x = model_->visual_projection->forward(tower.post_layernorm->forward(x));
@@ -117,7 +131,7 @@ Tensor DualEncoder::texts(const Tensor& ids) const {
   const auto& config = model_->config().text;
   const Tensor end = tower.pooled_positions(ids);
   Tensor x = tower.token_embedding->forward(ids) + tower.position_embedding->first(ids.size(1));
-  x = run_layers(x, *tower.encoder, config.num_heads, config.activation, Causal::kYes);
+  x = run_layers(x, *tower.encoder, config, Causal::kYes);
   const Tensor unseen = torch::arange(ids.size(1), ids.options()).unsqueeze(0) > end.unsqueeze(1);
   const Tensor mask = torch::zeros({ids.size(0), 1, 1, ids.size(1)},
                                    torch::TensorOptions(torch::kFloat32).device(device_))
@@ -125,6 +139,12 @@ Tensor DualEncoder::texts(const Tensor& ids) const {
   x = last_layer(*tower.encoder->layers().back(), x, end, mask);
   x = model_->text_projection->forward(tower.final_layer_norm->forward(x));
   return unit_rows(x.to(torch::kFloat32));
+}
+
+Tensor DualEncoder::loss(const Tensor& images, const Tensor& texts, const Tensor& concepts) const {
+  const Tensor& log_scale = model_->log_logit_scale;
+  return loss_ == LossKind::kSigmoid ? sigmoid_loss(images, texts, concepts, log_scale, logit_bias)
+                                     : contrastive_loss(images, texts, concepts, log_scale);
 }
 
 double DualEncoder::update(std::int64_t step, double learning_rate, double beta1, double beta2,
@@ -192,12 +212,20 @@ void DualEncoder::restart_ema() {
 Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor& concepts,
                         const Tensor& log_scale) {
   const Tensor logits = torch::mm(images, texts.t()) * log_scale.clamp_max(kMaxLogScale).exp();
-  const Tensor same = concepts.unsqueeze(0).eq(concepts.unsqueeze(1)).to(torch::kFloat32);
+  const Tensor same = equal_concepts(concepts);
   const Tensor targets = same / same.sum(1, true);
   const auto cross_entropy = [&](const Tensor& rows) {
     return -(targets * rows.log_softmax(1)).sum(1).mean();
   };
   return 0.5 * (cross_entropy(logits) + cross_entropy(logits.t()));
+}
+
+Tensor sigmoid_loss(const Tensor& images, const Tensor& texts, const Tensor& concepts,
+                    const Tensor& log_scale, const Tensor& bias) {
+  const Tensor logits =
+      torch::mm(images, texts.t()) * log_scale.clamp_max(kMaxLogScale).exp() + bias;
+  const Tensor sign = 2 * equal_concepts(concepts) - 1;
+  return -torch::log_sigmoid(sign * logits).sum() / images.size(0);
 }
 
 }  // namespace sightline::train

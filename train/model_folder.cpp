@@ -17,6 +17,20 @@ constexpr std::array<double, 3> kStd{0.26862954, 0.26130258, 0.27577711};
 constexpr std::array kTokenizerFiles{"vocab.json", "merges.txt", "tokenizer.json",
                                      "tokenizer_config.json", "special_tokens_map.json"};
 
+/// Of a folder whose weights alone change.
+constexpr std::array kCopiedFiles{"config.json",
+                                  "preprocessor_config.json",
+                                  "processor_config.json",
+                                  "vocab.json",
+                                  "merges.txt",
+                                  "added_tokens.json",
+                                  "tokenizer.json",
+                                  "tokenizer_config.json",
+                                  "special_tokens_map.json",
+                                  "LICENSE",
+                                  "LICENSE.md",
+                                  "LICENSE.txt"};
+
 Result<void> write_text(const fs::path& path, const std::string& text) {
   const fs::path unfinished = path.string() + ".part";
   std::ofstream out(unfinished, std::ios::binary);
@@ -91,6 +105,29 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
   config["torch_dtype"] = "float16";
   SIGHTLINE_TRY_DO(write_text(folder / "config.json", config.dump(2) + '\n'));
   return encoders::nn::save_weights(model, folder / "model.safetensors", encoders::DType::kF16);
+}
+
+encoders::DType stored_dtype(const std::string& stored) {
+  if (stored == "F16") return encoders::DType::kF16;
+  return stored == "BF16" ? encoders::DType::kBF16 : encoders::DType::kF32;
+}
+
+Result<void> write_changed_model(const encoders::nn::ClipModel& model, const fs::path& base,
+                                 encoders::DType dtype, const Json& marker,
+                                 const std::string& marker_name, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return io_error("cannot create " + folder.string() + ": " + error.message());
+  SIGHTLINE_TRY_DO(write_text(folder / marker_name, marker.dump(2) + '\n'));
+  for (const char* name : kCopiedFiles) {
+    if (!fs::exists(base / name, error)) continue;
+    std::ifstream in(base / name, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    if (!in) return io_error("cannot read " + (base / name).string());
+    SIGHTLINE_TRY_DO(write_text(folder / name, text.str()));
+  }
+  return encoders::nn::save_weights(model, folder / "model.safetensors", dtype);
 }
 
 Result<void> write_recall_table(const fs::path& card, const std::string& mark,

@@ -55,6 +55,14 @@ std::map<std::string, Setter> setters(TrainConfig& c, const fs::path& base) {
       {"optimizer.clip_norm", number(c.clip_norm)},
       {"optimizer.ema_decay", number(c.ema_decay)},
       {"optimizer.warmup_steps", count(c.warmup_steps)},
+      {"loss.kind",
+       [&c](const Json& v) {
+         const auto kind = v.get<std::string>();
+         if (kind != "contrastive" && kind != "sigmoid") {
+           (void)Json::object().at("\"" + kind + "\", which is not contrastive or sigmoid");
+         }
+         c.loss = kind == "sigmoid" ? LossKind::kSigmoid : LossKind::kContrastive;
+       }},
       {"captions.title", number(c.captions.title)},
       {"captions.title_and_words", number(c.captions.title_and_words)},
       {"captions.prompt", number(c.captions.prompt)},

@@ -38,6 +38,13 @@ struct LanguageStage {
   std::map<std::string, double> weights;
 };
 
+/// How the pairs of a batch are compared.
+enum class LossKind {
+  kContrastive,  ///< Softmax over the batch, both ways (CLIP, arXiv 2103.00020).
+  kSigmoid,      ///< Every pair on its own, with a learned bias; begins with scale 10 and bias -10
+                 ///< (SigLIP, arXiv 2303.15343).
+};
+
 struct TrainConfig {
   // [data]
   std::filesystem::path data_folder;      ///< Of scripts/training-data; default: its default.
@@ -59,6 +66,9 @@ struct TrainConfig {
   double learning_rate = 1e-3, final_learning_rate = 1e-5;
   double beta1 = 0.9, beta2 = 0.98, weight_decay = 0.1, clip_norm = 1.0, ema_decay = 0.998;
   std::uint64_t warmup_steps = 200;
+
+  // [loss]
+  LossKind loss = LossKind::kContrastive;  ///< kind = "contrastive" or "sigmoid"
 
   // [captions], [augment]
   CaptionMix captions;

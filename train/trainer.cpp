@@ -1,16 +1,14 @@
 #include "train/trainer.h"
 
-#include <malloc.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
-#include <thread>
 
 #include "core/checksum.h"
 #include "core/log.h"
@@ -22,6 +20,8 @@
 #include "train/internal/evaluate.h"
 #include "train/internal/language_trainer.h"
 #include "train/internal/model_folder.h"
+#include "train/internal/torch_setup.h"
+#include "train/internal/training_log.h"
 #include "train/kernels/kernels.h"
 #include "train/picture_store.h"
 
@@ -34,23 +34,6 @@ constexpr auto kReportEvery = std::chrono::seconds(5);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// A step allocates and frees hundreds of megabytes. By default glibc gives each large block back
-/// to the system and gets fresh, zeroed pages for the next: a third of a step.
-void keep_freed_memory() {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TOP_PAD, 64 << 20);
-#endif
-}
-
-Result<torch::Device> choose_device(const std::string& wanted) {
-  const bool cuda = torch::cuda::is_available();
-  if (wanted == "cuda" && !cuda)
-    return failed_precondition("run.device is cuda; there is none here");
-  return torch::Device(cuda && wanted != "cpu" ? torch::kCUDA : torch::kCPU);
 }
 
 /// Learns a tokenizer from the captions of everything trained on.
@@ -143,7 +126,9 @@ class Run {
     text.pad_token_id = tokenizer_->pad_id();
     SIGHTLINE_TRY(const torch::Device device, choose_device(config_.device));
     torch::manual_seed(config_.seed);
-    encoder_ = std::make_unique<DualEncoder>(config_.model, device);
+    if (config_.loss == LossKind::kSigmoid) config_.model.logit_scale_init = std::log(10.0);
+    encoder_ =
+        std::make_unique<DualEncoder>(config_.model, device, TrainedPart::kAll, config_.loss);
     spec_ = trained_preprocessing(static_cast<std::size_t>(config_.model.vision.image_size));
     batches_.emplace(store_->pictures(), config_, *tokenizer_, spec_);
     if (batches_->num_trained() == 0) return invalid_argument("there is no picture to train on");
@@ -152,11 +137,14 @@ class Run {
     identity.update(encoders::clip_config_json(config_.model).dump());
     SIGHTLINE_TRY(const Json vocabulary, read_json_file(tokenizer_folder() / "vocab.json"));
     identity.update(vocabulary.dump());
+    if (config_.loss == LossKind::kSigmoid) identity.update("sigmoid");
     state_.random = config_.seed;
     state_.identity = identity.hex();
     if (fs::exists(checkpoint_path())) {
       SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *encoder_));
     }
+    SIGHTLINE_TRY(auto log, TrainingLog::open(config_.work_folder, state_.step));
+    log_.emplace(std::move(log));
     log_info("train", "training",
              {{"pictures", std::to_string(batches_->num_trained())},
               {"titles", std::to_string(batches_->num_concepts())},
@@ -194,7 +182,7 @@ class Run {
       state_.active_seconds = before + seconds_since(start);
 
       const auto now = Clock::now();
-      if (progress_ && (now - last_report >= kReportEvery || share() >= 1)) {
+      if (now - last_report >= kReportEvery || share() >= 1) {
         TrainProgress p;
         p.stage = "train";
         p.done = state_.step;
@@ -209,7 +197,8 @@ class Run {
         p.learning_rate = rate;
         p.logit_scale = encoder_->model().log_logit_scale.exp().item<double>();
         p.image_size = phase.image_size;
-        progress_(p);
+        log_->add(p);
+        if (progress_) progress_(p);
         last_report = now;
         pictures_at_report = state_.pictures_seen;
       }
@@ -220,12 +209,13 @@ class Run {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
         last_checkpoint = Clock::now();
       }
-      if (progress_ && due(last_evaluation, config_.evaluate_minutes)) {
+      if (due(last_evaluation, config_.evaluate_minutes)) {
         evaluate();
         last_evaluation = last_report = Clock::now();
         pictures_at_report = state_.pictures_seen;
       }
     }
+    log_->draw();
     return save_checkpoint(checkpoint_path(), *encoder_, state_);
   }
 
@@ -237,8 +227,7 @@ class Run {
     const torch::Tensor images = encoder_->images(here(batch.pixels), here(batch.kept));
     std::vector<torch::Tensor> texts;
     for (const auto& group : batch.texts) texts.push_back(encoder_->texts(here(group.ids)));
-    const torch::Tensor loss = contrastive_loss(images, torch::cat(texts), here(batch.concepts),
-                                                encoder_->model().log_logit_scale);
+    const torch::Tensor loss = encoder_->loss(images, torch::cat(texts), here(batch.concepts));
     loss.backward();
     encoder_->update(static_cast<std::int64_t>(state_.step), rate, config_.beta1, config_.beta2,
                      config_.weight_decay, config_.clip_norm, config_.ema_decay);
@@ -254,7 +243,9 @@ class Run {
     p.pictures_seen = state_.pictures_seen;
     p.recall = evaluate_encoder(*encoder_, *store_, *tokenizer_, spec_, config_.max_tokens);
     encoder_->swap_with_ema();
-    progress_(p);
+    log_->add(p);
+    log_->draw();
+    if (progress_) progress_(p);
   }
 
   const TrainOptions& options_;
@@ -266,6 +257,7 @@ class Run {
   image::PreprocessSpec spec_;
   std::unique_ptr<DualEncoder> encoder_;
   std::optional<BatchMaker> batches_;
+  std::optional<TrainingLog> log_;
   RunState state_;
 };
 
@@ -294,9 +286,9 @@ Json TrainProgress::to_json() const {
                 {"loss", loss},
                 {"learning_rate", learning_rate}});
   }
+  if (stage == "train" || stage == "evaluate") out["pictures_seen"] = pictures_seen;
   if (stage == "train") {
-    out.update({{"pictures_seen", pictures_seen},
-                {"pictures_per_second", pictures_per_second},
+    out.update({{"pictures_per_second", pictures_per_second},
                 {"loss", loss},
                 {"learning_rate", learning_rate},
                 {"logit_scale", logit_scale},
@@ -318,9 +310,7 @@ Result<TrainReport> train(const TrainOptions& options, const TrainProgressFn& pr
                           std::stop_token stop) {
   SIGHTLINE_TRY_DO(check_train_config(options.config));
   keep_freed_memory();
-  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  torch::set_num_threads(
-      static_cast<int>(options.config.threads == 0 ? cores : options.config.threads));
+  set_training_threads(options.config.threads);
   try {
     if (options.languages) return train_languages(options, progress, std::move(stop));
     return Run(options, progress, std::move(stop))();

@@ -1,6 +1,9 @@
 #include "apps/commands.h"
 #include "apps/text_format.h"
 #include "encoders/encoder.h"
+#ifdef SIGHTLINE_WITH_TRAIN
+#include "train/average.h"
+#endif
 
 namespace sightline::apps {
 namespace {
@@ -37,6 +40,37 @@ Result<int> run_check(CommandContext& context, const std::string& model) {
   return kExitOk;
 }
 
+#ifdef SIGHTLINE_WITH_TRAIN
+struct AverageFlags {
+  std::vector<std::string> models;
+  std::string out;
+};
+
+Result<int> run_average(CommandContext& context, const AverageFlags& flags) {
+  SIGHTLINE_TRY_DO(train::average_models(flags.models, flags.out));
+  SIGHTLINE_TRY(const Json report, encoders::check_model(flags.out));
+  if (context.json()) {
+    context.print(
+        Json{{"folder", flags.out}, {"models", flags.models}, {"checksum", report.at("checksum")}});
+  } else {
+    context.out += flags.out + ": the mean of " + std::to_string(flags.models.size()) + " models\n";
+  }
+  return kExitOk;
+}
+
+void add_average_command(CommandLine& line, CLI::App& group) {
+  auto flags = std::make_shared<AverageFlags>();
+  CLI::App& average = line.add_command(
+      {"average", "One model out of several that were trained from the same start.",
+       "  sightline model average run1 run2 run3 --out mean\n"
+       "\n"
+       "The mean of the weights. Architecture, preprocessing and vocabulary must be the same."},
+      [flags](CommandContext& context) { return run_average(context, *flags); }, &group);
+  add_texts(average, "DIR", flags->models, "Two or more model folders.")->required()->type_name("");
+  add_text(average, "--out", flags->out, "New folder for the mean.")->required()->type_name("DIR");
+}
+#endif
+
 }  // namespace
 
 void add_model_command(CommandLine& line) {
@@ -50,6 +84,9 @@ void add_model_command(CommandLine& line) {
        "Ends with code 1 if the model could not be loaded; the report is printed all the same."},
       [model](CommandContext& context) { return run_check(context, *model); }, &group);
   add_text(check, "DIR", *model, "Hugging Face folder, or \"embedded\".")->type_name("");
+#ifdef SIGHTLINE_WITH_TRAIN
+  add_average_command(line, group);
+#endif
 }
 
 }  // namespace sightline::apps

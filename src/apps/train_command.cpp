@@ -1,6 +1,7 @@
 #include <string>
 
 #include "apps/commands.h"
+#include "apps/fine_tune_command.h"
 #include "apps/interrupt.h"
 #include "apps/text_format.h"
 #include "train/language_texts.h"
@@ -11,8 +12,10 @@ namespace {
 
 struct TrainFlags {
   std::string config;
-  bool restart = false, prepare_only = false, evaluate_only = false, languages = false;
+  bool prepare_only = false, evaluate_only = false, languages = false;
   std::string manifests;
+  FineTuneFlags tune;  // --minutes and --restart are of both
+  const CLI::App* command = nullptr;
 };
 
 std::string recall_text(const train::HeldOutRecall& r) {
@@ -21,33 +24,23 @@ std::string recall_text(const train::HeldOutRecall& r) {
          " held-out pictures)";
 }
 
-std::string progress_text(const train::TrainProgress& p) {
-  const std::string percent = format_fixed(100 * p.share, 1) + " %";
-  if (p.stage == "prepare") {
-    return "preparing  " + percent + "  " + format_count(p.done) + " of " + format_count(p.total) +
-           " pictures";
+/// Flags of one way to train that were given for the other, or "".
+std::string misplaced(const CLI::App& command, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (command.get_option(name)->count() > 0) return name;
   }
-  if (p.stage == "evaluate") {
-    std::string text = "text-to-image recall at " + percent;
-    for (const auto& recall : p.recall) text += "  " + recall_text(recall);
-    return text;
-  }
-  if (p.stage == "languages") {
-    return "learning languages  " + percent + "  step " + format_count(p.done) + "  " +
-           format_count(p.pictures_seen) + " texts seen  " +
-           format_fixed(p.pictures_per_second, 0) + "/s  loss " + format_fixed(p.loss, 3) + "  " +
-           format_duration(p.eta_seconds) + " left";
-  }
-  return "training  " + percent + "  step " + format_count(p.done) + "  " +
-         format_count(p.pictures_seen) + " pictures of " + std::to_string(p.image_size) +
-         " px seen  " + format_fixed(p.pictures_per_second, 0) + "/s  loss " +
-         format_fixed(p.loss, 3) + "  " + format_duration(p.eta_seconds) + " left";
+  return "";
 }
 
 Result<int> run_train(CommandContext& context, const TrainFlags& flags) {
   train::TrainOptions options;
   SIGHTLINE_TRY(options.config, train::load_train_config(flags.config));
-  options.restart = flags.restart;
+  options.restart = flags.tune.restart;
+  if (flags.tune.minutes > 0) {
+    (flags.languages ? options.config.languages.minutes : options.config.minutes) =
+        flags.tune.minutes;
+    (flags.languages ? options.config.languages.steps : options.config.steps) = 0;
+  }
   options.prepare_only = flags.prepare_only;
   options.evaluate_only = flags.evaluate_only;
   options.languages = flags.languages;
@@ -83,27 +76,83 @@ Result<int> run_train(CommandContext& context, const TrainFlags& flags) {
   return kExitOk;
 }
 
+/// --init goes on with a model, --config begins with none.
+Result<int> run_either(CommandContext& context, const TrainFlags& flags) {
+  const bool goes_on = !flags.tune.model.empty();
+  const std::string wrong =
+      goes_on
+          ? misplaced(*flags.command,
+                      {"--config", "--prepare", "--evaluate", "--languages", "--manifests"})
+          : misplaced(*flags.command, {"--data", "--out", "--freeze", "--lr", "--epochs", "--batch",
+                                       "--held-out", "--weight-decay", "--seed", "--work"});
+  if (!wrong.empty()) {
+    return context.usage_error(wrong + (goes_on ? " is not for --init" : " needs --init MODEL"));
+  }
+  if (goes_on && (flags.tune.data.empty() || flags.tune.out.empty())) {
+    return context.usage_error("--init needs --data FILE and --out DIR");
+  }
+  if (goes_on && flags.tune.minutes > 0 && flags.command->get_option("--epochs")->count() > 0) {
+    return context.usage_error("--minutes and --epochs both say how long: give one");
+  }
+  if (!goes_on && flags.config.empty()) {
+    return context.usage_error("give --config FILE to train from scratch, or --init MODEL");
+  }
+  return goes_on ? run_fine_tune(context, flags.tune) : run_train(context, flags);
+}
+
 }  // namespace
+
+std::string progress_text(const train::TrainProgress& p) {
+  const std::string percent = format_fixed(100 * p.share, 1) + " %";
+  if (p.stage == "prepare") {
+    return "preparing  " + percent + "  " + format_count(p.done) + " of " + format_count(p.total) +
+           " pictures";
+  }
+  if (p.stage == "evaluate") {
+    std::string text = "text-to-image recall at " + percent;
+    for (const auto& recall : p.recall) text += "  " + recall_text(recall);
+    return text;
+  }
+  if (p.stage == "languages") {
+    return "learning languages  " + percent + "  step " + format_count(p.done) + "  " +
+           format_count(p.pictures_seen) + " texts seen  " +
+           format_fixed(p.pictures_per_second, 0) + "/s  loss " + format_fixed(p.loss, 3) + "  " +
+           format_duration(p.eta_seconds) + " left";
+  }
+  return "training  " + percent + "  step " + format_count(p.done) + "  " +
+         format_count(p.pictures_seen) + " pictures of " + std::to_string(p.image_size) +
+         " px seen  " + format_fixed(p.pictures_per_second, 0) + "/s  loss " +
+         format_fixed(p.loss, 3) + "  " + format_duration(p.eta_seconds) + " left";
+}
 
 void add_train_command(CommandLine& line) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App& command = line.add_command(
-      {"train", "Train the embedded model from scratch.",
+      {"train", "Train the embedded model from scratch, or go on with a model on your pictures.",
        "  scripts/training-data                                   fetch the pictures, once\n"
        "  sightline train --config config/train-embedded.toml     train, or go on\n"
        "  sightline train --config config/train-embedded.toml --languages   then other languages\n"
        "  sightline train --config config/train-embedded.toml --evaluate\n"
        "  sightline train --config config/train-embedded.toml --manifests held-out   for eval "
        "encoder\n"
+       "  sightline train --init ~/models/clip --data catalogue.csv --out ~/models/mine\n"
        "\n"
+       "--init: a list with the columns \"image\" and \"caption\" (as of 'eval encoder'); a part "
+       "of\n"
+       "the captions is held out, measured before, during and after, and the best moment is kept.\n"
+       "Nothing is written if none is better than the start (exit code 1).\n"
        "Ctrl-C writes a checkpoint; the same command goes on from it. With --json progress is one\n"
        "JSON value a line on stderr. Give it the machine alone: a second job that computes slows\n"
        "training down many times over."},
-      [flags](CommandContext& context) { return run_train(context, *flags); });
-  // Here --config is the recipe, not the program's settings.
+      [flags](CommandContext& context) { return run_either(context, *flags); });
+  flags->command = &command;
+  FineTuneFlags& tune = flags->tune;
+  // Here --config is the recipe, not the program's settings, and --data what is trained on.
   command.remove_option(command.get_option("--config"));
-  add_text(command, "--config", flags->config, "The recipe (TOML).")->required()->type_name("FILE");
-  command.add_flag("--restart", flags->restart, "Forget the checkpoint and begin anew.");
+  command.remove_option(command.get_option("--data"));
+  add_text(command, "--config", flags->config, "The recipe (TOML) of a training from scratch.")
+      ->type_name("FILE");
+  command.add_flag("--restart", tune.restart, "Forget the checkpoint and begin anew.");
   command.add_flag("--languages", flags->languages,
                    "The second stage: teach the text tower other languages, by texts alone.");
   add_text(command, "--manifests", flags->manifests,
@@ -112,6 +161,39 @@ void add_train_command(CommandLine& line) {
   command.add_flag("--prepare", flags->prepare_only, "Only prepare the pictures.");
   command.add_flag("--evaluate", flags->evaluate_only,
                    "Only measure the model that an earlier run wrote.");
+  command
+      .add_option("--minutes", tune.minutes, "How long to train; the schedule fits itself to it.")
+      ->type_name("M")
+      ->check(CLI::Range(0.001, 100000.0).description(""));
+  add_text(command, "--init", tune.model, "Go on with this model (a folder, or \"embedded\").")
+      ->type_name("DIR|embedded");
+  add_text(command, "--data", tune.data, "Captioned pictures (.jsonl, .ndjson or .csv).")
+      ->type_name("FILE");
+  add_text(command, "--out", tune.out, "New folder for the model.")->type_name("DIR");
+  add_text(command, "--freeze", tune.freeze, "Tower that stays as it is: none, text, image.")
+      ->type_name("TOWER");
+  command
+      .add_option("--lr", tune.learning_rate,
+                  "Learning rate; 1e-5 if not given, 1e-4 for small models.")
+      ->type_name("R")
+      ->check(CLI::Range(1e-12, 1.0).description(""));
+  command.add_option("--epochs", tune.epochs, "Rounds over the pictures; 5 if not given.")
+      ->type_name("N")
+      ->check(CLI::Range(1e-6, 100000.0).description(""));
+  command.add_option("--batch", tune.batch, "Pairs in a step; 64 if not given.")
+      ->type_name("N")
+      ->check(CLI::Range(2, 8192).description(""));
+  command
+      .add_option("--held-out", tune.held_out,
+                  "Share of the captions that is held out; 0.1 if not given, 0 for none.")
+      ->type_name("S")
+      ->check(CLI::Range(0.0, 0.9).description(""));
+  command.add_option("--weight-decay", tune.weight_decay, "Of matrices; 0.1 if not given.")
+      ->type_name("D")
+      ->check(CLI::Range(0.0, 10.0).description(""));
+  command.add_option("--seed", tune.seed, "Of the order of the pictures.")->type_name("N");
+  add_text(command, "--work", tune.work_folder, "Where checkpoints, log and curves go.")
+      ->type_name("DIR");
 }
 
 }  // namespace sightline::apps

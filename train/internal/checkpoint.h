@@ -26,4 +26,19 @@ Result<void> save_checkpoint(const std::filesystem::path& path, const DualEncode
 Result<RunState> load_checkpoint(const std::filesystem::path& path, const std::string& identity,
                                  DualEncoder& encoder);
 
+/// The weights that a run keeps as its best.
+struct FlatWeights {
+  std::uint64_t step = 0;
+  double score = 0;
+};
+
+/// Writes `weights` (DualEncoder::parameters or ::ema) with what is known of them.
+Result<void> save_flat_weights(const std::filesystem::path& path, const std::string& identity,
+                               const FlatWeights& known, const torch::Tensor& weights);
+
+/// Reads what is known of the weights in `path`, and them into `into`, which may be null.
+/// errors  as load_checkpoint().
+Result<FlatWeights> load_flat_weights(const std::filesystem::path& path,
+                                      const std::string& identity, torch::Tensor* into);
+
 }  // namespace sightline::train

@@ -7,6 +7,7 @@
 
 #include "encoders/nn/clip_model.h"
 #include "train/kernels/kernel_table.h"
+#include "train/train_config.h"
 
 namespace sightline::train {
 
@@ -19,7 +20,7 @@ class DualEncoder {
  public:
   /// Random weights from LibTorch's generator. On CUDA the products run in bf16 as well.
   DualEncoder(const encoders::ClipConfig& config, torch::Device device,
-              TrainedPart part = TrainedPart::kAll);
+              TrainedPart part = TrainedPart::kAll, LossKind loss = LossKind::kContrastive);
 
   /// float32 [n, 3, h, w] -> float32 [n, projection_dim], rows of L2 norm 1.
   /// kept  int64 [n, k] on the same device: the patches (row by row, ascending) that are looked at,
@@ -27,6 +28,9 @@ class DualEncoder {
   torch::Tensor images(const torch::Tensor& pixels, const torch::Tensor& kept = {}) const;
   /// int64 [n, t] -> float32 [n, projection_dim], rows of L2 norm 1.
   torch::Tensor texts(const torch::Tensor& ids) const;
+  /// Of the kind that the encoder was made with; arguments as of contrastive_loss().
+  torch::Tensor loss(const torch::Tensor& images, const torch::Tensor& texts,
+                     const torch::Tensor& concepts) const;
 
   encoders::nn::ClipModel& model() { return *model_; }
   torch::Device device() const { return device_; }
@@ -36,6 +40,7 @@ class DualEncoder {
   // come first.
   torch::Tensor parameters, gradients, moment1, moment2, ema;
   std::int64_t num_decaying() const { return num_decaying_; }
+  torch::Tensor logit_bias;  ///< scalar, trained; undefined but with the sigmoid loss
 
   /// Gradient clipping, one step of AdamW, the moving average; gradients are zero afterwards.
   /// `step` counts from 1. Returns the gradients' norm before clipping; a norm that is not finite
@@ -50,11 +55,12 @@ class DualEncoder {
 
  private:
   torch::Tensor run_layers(torch::Tensor x, const encoders::nn::TransformerEncoder& encoder,
-                           std::int64_t num_heads, encoders::Activation activation,
+                           const encoders::ClipTowerConfig& tower,
                            encoders::nn::Causal causal) const;
 
   std::shared_ptr<encoders::nn::ClipModel> model_;
   torch::Device device_;
+  LossKind loss_;
   std::int64_t num_decaying_ = 0;
 };
 
@@ -66,5 +72,11 @@ class DualEncoder {
 /// log_scale      scalar, the logarithm of the factor on cosines; at most log(100) is used.
 torch::Tensor contrastive_loss(const torch::Tensor& images, const torch::Tensor& texts,
                                const torch::Tensor& concepts, const torch::Tensor& log_scale);
+
+/// SigLIP's: -log sigmoid(+-(scale * cosine + bias)) summed over all n * n pairs, divided by n;
+/// plus where concepts are equal. Arguments as above; bias: scalar.
+torch::Tensor sigmoid_loss(const torch::Tensor& images, const torch::Tensor& texts,
+                           const torch::Tensor& concepts, const torch::Tensor& log_scale,
+                           const torch::Tensor& bias);
 
 }  // namespace sightline::train

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "core/result.h"
 #include "encoders/nn/clip_model.h"
+#include "encoders/safetensors.h"
 #include "image/preprocess.h"
 #include "train/trainer.h"
 
@@ -21,6 +23,19 @@ image::PreprocessSpec trained_preprocessing(std::size_t image_size);
 Result<void> write_model_folder(const encoders::nn::ClipModel& model,
                                 const std::filesystem::path& tokenizer_folder,
                                 const std::filesystem::path& folder);
+
+/// The type to write weights in that were stored as check_model() says: half precision stays what
+/// it is, everything else is float32.
+encoders::DType stored_dtype(const std::string& stored);
+
+/// `base` with other weights: the configuration, preprocessing, tokenizer and licence of the folder
+/// as they are, and one model.safetensors with the weights of `model` as `dtype`. `marker` is
+/// written first, as `marker_name`. Every file is written beside its place and renamed, so that
+/// nothing is written through a link.
+Result<void> write_changed_model(const encoders::nn::ClipModel& model,
+                                 const std::filesystem::path& base, encoders::DType dtype,
+                                 const Json& marker, const std::string& marker_name,
+                                 const std::filesystem::path& folder);
 
 /// Replaces what stands between the lines "<!-- MARK -->" and "<!-- /MARK -->" of `card` by a
 /// table. A card without them, or none, is left alone.
