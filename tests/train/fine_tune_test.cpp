@@ -149,8 +149,8 @@ TEST(FineTune, AFrozenTowerStaysAsItIs) {
 }
 
 TEST(FineTune, GoesOnAfterAStopToTheSameWeights) {
-  // The loops of train/kernels repeat to the bit; what LibTorch computes for a shape that they do
-  // not take (the tiny model's) depends on where its memory lies.
+  // The loops of train/kernels repeat to the bit; for shapes that they do not take (the tiny
+  // model's) LibTorch computes, and its results are not known to repeat.
   const TempDir whole, broken;
   auto options = small_run(whole);
   options.model = "embedded";
