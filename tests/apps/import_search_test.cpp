@@ -359,12 +359,13 @@ class HalfImport : public Import {
     file_ = write("v.npy", vectors_.npy());
     running_ =
         box_.start({"import", "c", "--vectors", file_, "--json", "--data", box_.path("data")});
-    const auto patience = std::chrono::steady_clock::now() + 120s;
+    // A start of the program, here and in num_points(), takes up to a second on a slow machine.
+    const auto patience = std::chrono::steady_clock::now() + 300s;
     do {
       ASSERT_TRUE(running_->is_running()) << "it was done before it could be halted";
       ASSERT_LT(std::chrono::steady_clock::now(), patience);
       running_->send(SIGCONT);
-      std::this_thread::sleep_for(10ms);
+      std::this_thread::sleep_for(40ms);
       running_->send(SIGSTOP);
     } while (num_points() == 0);
     stored_ = num_points();
