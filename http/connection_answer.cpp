@@ -169,6 +169,7 @@ void Connection::after_answer() {
     return;
   }
   if (peer_has_ended_ && pending_.empty()) {
+    phase_ = Phase::kLinger;  // this request is counted as done already
     close();
     return;
   }

@@ -447,9 +447,34 @@ TEST_F(Connections, ManyClientsLoseNothing) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(num_right.load(), 16 * 200);
-  EXPECT_THAT(metrics_.prometheus_text(),
-              HasSubstr("sightline_http_requests_total{method=\"POST\",route=\"/json\",status="
-                        "\"200\"} 3200"));
+  // A client may have its answer, and be gone, before the server has counted it.
+  const auto shows = [&](const std::string& line) {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (metrics_.prometheus_text().find(line) == std::string::npos) {
+      if (std::chrono::steady_clock::now() > patience) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return true;
+  };
+  EXPECT_TRUE(
+      shows(R"(sightline_http_requests_total{method="POST",route="/json",status="200"} 3200)"));
+  EXPECT_TRUE(shows("\nsightline_http_connections 0\n"));
+  EXPECT_TRUE(shows("\nsightline_http_requests_in_work 0\n")) << metrics_.prometheus_text();
+}
+
+TEST_F(Connections, AClientThatLeavesWithItsAnswerIsCountedOnce) {
+  start();
+  for (int i = 0; i < 300; ++i) {
+    HttpClient client = connect();
+    EXPECT_EQ(client.post_json("/json", "[1]").body, "[1]");
+  }
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const std::string none = "\nsightline_http_requests_in_work 0\n";
+  while (metrics_.prometheus_text().find("\nsightline_http_connections 0\n") == std::string::npos &&
+         std::chrono::steady_clock::now() < patience) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_THAT(metrics_.prometheus_text(), HasSubstr(none));
 }
 
 TEST(Listening, AddressesAreCheckedAndPublicOnesNeedKeys) {
