@@ -165,7 +165,9 @@ LanguageBatches::LanguageBatches(const LanguageSet& set, const LanguageStage& st
   for (const auto& [language, items] : set.languages) {
     const bool is_english = language == kEnglish;
     const double share = is_english ? stage.english : 1 - stage.english;
-    sum += weights[i++] * share / (is_english ? english : foreign);
+    const double of = is_english ? english : foreign;
+    const double weight = weights[i++];
+    sum += of > 0 ? weight * share / of : 0;  // weights of 0 leave a whole group out
     cumulative_.push_back(sum);
   }
 }

@@ -139,6 +139,15 @@ class LanguageRun {
     SIGHTLINE_TRY(const auto foreign, list_language_texts(config_.data_folder));
     SIGHTLINE_TRY(set_, make_language_set(pictures, foreign, *teacher, config_.captions,
                                           config_.seed, stop_));
+    const bool has_others = std::ranges::any_of(set_.languages, [&](const auto& item) {
+      const auto weight = stage_.weights.find(item.first);
+      return item.first != "en" && (weight == stage_.weights.end() || weight->second > 0);
+    });
+    if (!has_others || stage_.english >= 1) {
+      return invalid_argument("there are no texts in other languages to learn: see " +
+                              config_.data_folder.string() +
+                              ", languages.weights and languages.english");
+    }
     SIGHTLINE_TRY(const BpeVocabulary old_vocabulary, load_vocabulary(teacher_folder()));
     if (!fs::exists(tokenizer_folder() / "tokenizer_config.json")) {
       SIGHTLINE_TRY(const auto old_tokenizer, encoders::load_tokenizer(teacher_folder()));

@@ -297,6 +297,21 @@ TEST(LanguageStage, TeachesTheTextTowerAloneAndGoesOnAfterAKill) {
   EXPECT_TRUE(testing_support::read_file(report->folder / "model.safetensors") == wanted);
 }
 
+TEST(LanguageStage, NeedsTextsInOtherLanguages) {
+  const TempDir folder;
+  auto options = small_run(folder, 4);
+  options.config.data_folder = folder / "data";
+  write_german(options.config.data_folder);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  options.languages = true;
+  options.config.languages.steps = 2;
+  options.config.languages.weights = {{"de", 0.0}};
+  const auto report = train(options, {}, std::stop_token());
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, StatusCode::kInvalidArgument);
+  EXPECT_NE(report.error().message.find("languages.weights"), std::string::npos);
+}
+
 TEST(LanguageStage, NeedsAnEnglishModel) {
   const TempDir folder;
   auto options = small_run(folder, 4);
