@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "tests/train/small_clip_config.h"
 #include "train/internal/evaluate.h"
 #include "train/internal/fused_layer.h"
 
@@ -15,25 +16,6 @@ namespace {
 
 using encoders::nn::Causal;
 using torch::Tensor;
-
-encoders::ClipConfig small_config() {
-  encoders::ClipConfig config;
-  for (encoders::ClipTowerConfig* tower : {static_cast<encoders::ClipTowerConfig*>(&config.vision),
-                                           static_cast<encoders::ClipTowerConfig*>(&config.text)}) {
-    tower->hidden_size = 64;
-    tower->intermediate_size = 128;
-    tower->num_layers = 3;
-    tower->num_heads = 2;
-  }
-  config.vision.image_size = 32;
-  config.vision.patch_size = 8;
-  config.text.vocab_size = 50;
-  config.text.max_positions = 12;
-  config.text.bos_token_id = 48;
-  config.text.eos_token_id = config.text.pad_token_id = 49;
-  config.projection_dim = 32;
-  return config;
-}
 
 double relative_error(const Tensor& got, const Tensor& wanted) {
   return ((got - wanted).norm() / wanted.norm()).item<double>();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/train/small_clip_config.h"
 #include "train/internal/dual_encoder.h"
 
 namespace sightline::train {
@@ -57,20 +58,7 @@ TEST(SigmoidLoss, GradientsMatchFiniteDifferences) {
 
 TEST(SigmoidLoss, TheEncoderTrainsItsBias) {
   torch::manual_seed(5);
-  encoders::ClipConfig config;
-  for (encoders::ClipTowerConfig* tower : {static_cast<encoders::ClipTowerConfig*>(&config.vision),
-                                           static_cast<encoders::ClipTowerConfig*>(&config.text)}) {
-    tower->hidden_size = 64;
-    tower->intermediate_size = 128;
-    tower->num_layers = 2;
-    tower->num_heads = 2;
-  }
-  config.vision.image_size = 32;
-  config.vision.patch_size = 8;
-  config.text.vocab_size = 50;
-  config.text.max_positions = 12;
-  config.text.eos_token_id = config.text.pad_token_id = 49;
-  config.projection_dim = 32;
+  const encoders::ClipConfig config = small_config();
   const DualEncoder plain(config, torch::kCPU);
   EXPECT_FALSE(plain.logit_bias.defined());
   DualEncoder encoder(config, torch::kCPU, TrainedPart::kAll, LossKind::kSigmoid);
