@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <numbers>
@@ -19,6 +18,7 @@
 #include "train/internal/checkpoint.h"
 #include "train/internal/dual_encoder.h"
 #include "train/internal/model_folder.h"
+#include "train/internal/run_pace.h"
 #include "train/internal/torch_setup.h"
 #include "train/internal/training_log.h"
 
@@ -26,9 +26,7 @@ namespace sightline::train {
 namespace fs = std::filesystem;
 namespace {
 
-using Clock = std::chrono::steady_clock;
-constexpr auto kReportEvery = std::chrono::seconds(5);
-constexpr auto kCheckpointEvery = std::chrono::minutes(3);
+constexpr double kCheckpointMinutes = 3;
 constexpr double kWarmUp = 0.1, kLastRate = 0.01;  // shares: of the run, of the learning rate
 constexpr double kBeta1 = 0.9, kBeta2 = 0.98, kClipNorm = 1.0, kEmaDecay = 0.99;
 constexpr const char* kMarker = "fine_tuning.json";
@@ -142,18 +140,12 @@ class FineTuneRun {
 
   Result<void> read_pictures() {
     pictures_.emplace(catalogue_, spec_);
-    const auto start = Clock::now();
+    const PreparePace pace;
     const std::size_t total = catalogue_.names.size();
     SIGHTLINE_TRY_DO(pictures_->read_all(
         options_.threads,
         [&](std::size_t done) {
-          TrainProgress p;
-          p.stage = "prepare";
-          p.done = done;
-          p.total = total;
-          p.share = static_cast<double>(done) / static_cast<double>(total);
-          p.eta_seconds = seconds_since(start) * (1 / p.share - 1);
-          if (progress_) progress_(p);
+          if (progress_) progress_(pace.at(done, total));
         },
         stop_));
     const auto held_out = held_out_pictures(catalogue_, options_.held_out);
@@ -215,50 +207,39 @@ class FineTuneRun {
     if (goes_on && !held_out_.empty()) {
       SIGHTLINE_TRY(best_, load_flat_weights(best_path(), state_.identity, nullptr));
     } else if (!goes_on) {
-      SIGHTLINE_TRY_DO(measure_held_out());  // the start is the first to beat
+      RunPace pace(length(), kCheckpointMinutes, 0, state_);
+      SIGHTLINE_TRY_DO(measure_held_out(pace));  // the start is the first to beat
       SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
     }
     return {};
   }
 
-  double share() const {
-    return options_.minutes > 0
-               ? state_.active_seconds / (options_.minutes * 60)
-               : static_cast<double>(state_.step) / static_cast<double>(num_steps_);
+  RunLength length() const {
+    return options_.minutes > 0 ? RunLength{0, options_.minutes} : RunLength{num_steps_, 0};
   }
 
   Result<void> train() {
-    const double before = state_.active_seconds;
-    const auto start = Clock::now();
-    auto last_report = start, last_checkpoint = start;
-    std::uint64_t pictures_at_report = state_.pictures_seen;
+    RunPace pace(length(), kCheckpointMinutes, 0, state_);
     const auto measurements = [this](double at) {
       return std::floor(std::min(1.0, at) * static_cast<double>(options_.num_measurements) + 1e-9);
     };
-    while (share() < 1) {
+    while (!pace.is_done()) {
       if (stop_.stop_requested()) {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
-        return Status{StatusCode::kCancelled, "stopped at step " + std::to_string(state_.step) +
-                                                  "; the same command goes on from there"};
+        return pace.stopped();
       }
-      const double done = share();
+      const double done = pace.share();
       const double rate =
           rate_ * std::min(1.0, std::max(done, 1e-3) / kWarmUp) *
           (kLastRate + (1 - kLastRate) * 0.5 * (1 + std::cos(std::numbers::pi * done)));
       SIGHTLINE_TRY(const double loss, step(rate));
-      state_.active_seconds = before + seconds_since(start);
-      const auto now = Clock::now();
-      if (now - last_report >= kReportEvery || share() >= 1) {
-        report(loss, rate, pictures_at_report,
-               std::chrono::duration<double>(now - last_report).count());
-        last_report = now;
-        pictures_at_report = state_.pictures_seen;
-      }
-      const bool is_due = measurements(share()) > measurements(done);
-      if (is_due) SIGHTLINE_TRY_DO(measure_held_out());
-      if (is_due || now - last_checkpoint >= kCheckpointEvery) {
+      pace.end_step(batches_->batch_size());
+      if (pace.is_report_due()) report(pace.report("train"), loss, rate);
+      const bool is_due = measurements(pace.share()) > measurements(done);
+      if (is_due) SIGHTLINE_TRY_DO(measure_held_out(pace));
+      if (is_due || pace.is_checkpoint_due()) {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
-        last_checkpoint = Clock::now();
+        pace.saved();
       }
     }
     return save_checkpoint(checkpoint_path(), *encoder_, state_);
@@ -276,12 +257,11 @@ class FineTuneRun {
     loss.backward();
     encoder_->update(static_cast<std::int64_t>(state_.step), rate, kBeta1, kBeta2,
                      options_.weight_decay, kClipNorm, kEmaDecay);
-    state_.pictures_seen += batches_->batch_size();
     return loss.item<double>();
   }
 
   /// Embeddings of the held-out part with the moving average, measured; keeps it if it is the best.
-  Result<void> measure_held_out() {
+  Result<void> measure_held_out(RunPace& pace) {
     if (held_out_.empty()) return {};
     const torch::NoGradGuard no_grad;
     encoder_->swap_with_ema();
@@ -293,12 +273,7 @@ class FineTuneRun {
       best_ = FlatWeights{state_.step, score};
       SIGHTLINE_TRY_DO(save_flat_weights(best_path(), state_.identity, *best_, encoder_->ema));
     }
-    TrainProgress p;
-    p.stage = "evaluate";
-    p.done = state_.step;
-    p.total = options_.minutes > 0 ? 0 : num_steps_;
-    p.share = std::min(1.0, share());
-    p.pictures_seen = state_.pictures_seen;
+    TrainProgress p = pace.evaluated();
     p.recall = *std::move(recall);
     log_->add(p);
     log_->draw();
@@ -311,15 +286,7 @@ class FineTuneRun {
     return measure_(embedded.pictures, embedded.captions, embedded.captions_of);
   }
 
-  void report(double loss, double rate, std::uint64_t pictures_before, double seconds) {
-    TrainProgress p;
-    p.stage = "train";
-    p.done = state_.step;
-    p.total = options_.minutes > 0 ? 0 : num_steps_;
-    p.share = std::min(1.0, share());
-    p.pictures_seen = state_.pictures_seen;
-    p.pictures_per_second = static_cast<double>(state_.pictures_seen - pictures_before) / seconds;
-    p.eta_seconds = state_.active_seconds * (1 / std::max(p.share, 1e-9) - 1);
+  void report(TrainProgress p, double loss, double rate) {
     p.loss = loss;
     p.learning_rate = rate;
     p.logit_scale = encoder_->model().log_logit_scale.exp().item<double>();
@@ -351,10 +318,6 @@ class FineTuneRun {
     SIGHTLINE_TRY_DO(write_changed_model(encoder_->model(), base_, dtype_, marker, kMarker,
                                          options_.output_folder));
     return report_;
-  }
-
-  static double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
   }
 
   const FineTuneOptions& options_;

@@ -216,35 +216,8 @@ Result<std::vector<HeldOutPicture>> list_held_out(const std::vector<SourcePictur
   return out;
 }
 
-Result<std::vector<fs::path>> write_held_out_manifests(const fs::path& data,
-                                                       const fs::path& folder) {
-  constexpr std::size_t kFewest = 20;
-  SIGHTLINE_TRY(const auto pictures, list_sources(data));
-  SIGHTLINE_TRY(const auto texts, list_language_texts(data));
-  std::set<std::string> languages{"en"};
-  for (const LanguageText& text : texts) languages.insert(text.language);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  std::vector<fs::path> files;
-  for (const std::string source : {"emoji-apple", "emoji-facebook", "openclipart", "stamps"}) {
-    for (const std::string& language : languages) {
-      const bool has_labels = fs::exists(emojibase(data) / language / "data.json");
-      if (source.starts_with("emoji-") && !has_labels) continue;
-      if (source == "openclipart" && language != "en") continue;
-      SIGHTLINE_TRY(const auto held_out, list_held_out(pictures, data, source, language));
-      if (held_out.size() < kFewest) continue;
-      std::string lines;
-      for (const auto& [image, caption] : held_out) {
-        lines += OrderedJson{{"image", image.string()}, {"caption", caption}}.dump() + '\n';
-      }
-      files.push_back(folder / (source + '.' + language + ".jsonl"));
-      std::ofstream out(files.back(), std::ios::binary);
-      out << lines;
-      out.close();
-      if (!out) return io_error("cannot write " + files.back().string());
-    }
-  }
-  return files;
+bool has_emoji_labels(const fs::path& data, const std::string& language) {
+  return fs::exists(emojibase(data) / language / "data.json");
 }
 
 }  // namespace sightline::train

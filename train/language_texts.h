@@ -45,10 +45,7 @@ Result<std::vector<HeldOutPicture>> list_held_out(const std::vector<SourcePictur
                                                   const std::string& source,
                                                   const std::string& language);
 
-/// Writes list_held_out() of every source and of every language that it has at least 20 captions in
-/// as `folder`/SOURCE.LANGUAGE.jsonl, lines {"image": path, "caption": text}. Returns the files.
-/// errors  kNotFound as list_sources(), kIoError.
-Result<std::vector<std::filesystem::path>> write_held_out_manifests(
-    const std::filesystem::path& data, const std::filesystem::path& folder);
+/// Whether emojibase-data has labels in `language`.
+bool has_emoji_labels(const std::filesystem::path& data, const std::string& language);
 
 }  // namespace sightline::train

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -17,20 +16,16 @@
 #include "train/internal/language_probe.h"
 #include "train/internal/language_set.h"
 #include "train/internal/model_folder.h"
+#include "train/internal/run_pace.h"
+#include "train/internal/training_log.h"
 
 namespace sightline::train {
 namespace fs = std::filesystem;
 namespace {
 
-using Clock = std::chrono::steady_clock;
-constexpr auto kReportEvery = std::chrono::seconds(5);
 /// Factor on the cosines of the contrastive term: softer than the first stage's, whose true pairs
 /// are much closer to each other than their neighbours.
 constexpr double kContrastScale = 30;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// `student` gets the weights of `teacher`. Tokens that `vocabulary` adds begin as the mean of the
 /// two that they join; start and end tokens move to the end.
@@ -182,6 +177,8 @@ class LanguageRun {
     if (fs::exists(checkpoint_path())) {
       SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *student_));
     }
+    SIGHTLINE_TRY(auto log, TrainingLog::open(config_.work_folder / "languages", state_.step));
+    log_.emplace(std::move(log));
     log_info("train", "learning languages",
              {{"texts", std::to_string(set_.num_texts())},
               {"languages", std::to_string(set_.languages.size())},
@@ -190,68 +187,41 @@ class LanguageRun {
     return {};
   }
 
-  double share() const {
-    return stage_.steps > 0 ? static_cast<double>(state_.step) / static_cast<double>(stage_.steps)
-                            : state_.active_seconds / (stage_.minutes * 60);
-  }
-
-  double learning_rate() const {
+  double learning_rate(double share) const {
     TrainConfig schedule = config_;
     schedule.learning_rate = stage_.learning_rate;
     schedule.final_learning_rate = stage_.final_learning_rate;
-    return learning_rate_at(schedule, state_.step, share());
+    return learning_rate_at(schedule, state_.step, share);
   }
 
   Result<void> train() {
     Random random(state_.random);
-    const double before = state_.active_seconds;
-    const auto start = Clock::now();
-    auto last_report = start, last_checkpoint = start, last_evaluation = start;
-    std::uint64_t texts_at_report = state_.pictures_seen;
-    while (share() < 1) {
+    RunPace pace({stage_.steps, stage_.minutes}, config_.checkpoint_minutes,
+                 config_.evaluate_minutes, state_);
+    while (!pace.is_done()) {
       if (stop_.stop_requested()) {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *student_, state_));
-        return Status{StatusCode::kCancelled, "stopped at step " + std::to_string(state_.step) +
-                                                  "; the same command goes on from there"};
+        return pace.stopped();
       }
       ++state_.step;
-      const double rate = learning_rate();
+      const double rate = learning_rate(pace.share());
       const double loss = step(rate, random);
-      state_.pictures_seen += stage_.batch;
       state_.random = random.state();
-      state_.active_seconds = before + seconds_since(start);
+      pace.end_step(stage_.batch);
 
-      const auto now = Clock::now();
-      if (progress_ && (now - last_report >= kReportEvery || share() >= 1)) {
-        TrainProgress p;
-        p.stage = "languages";
-        p.done = state_.step;
-        p.total = stage_.steps;
-        p.share = std::min(1.0, share());
-        p.pictures_seen = state_.pictures_seen;
-        p.pictures_per_second = static_cast<double>(state_.pictures_seen - texts_at_report) /
-                                std::chrono::duration<double>(now - last_report).count();
-        p.eta_seconds = stage_.steps > 0 ? state_.active_seconds * (1 / p.share - 1)
-                                         : stage_.minutes * 60 - state_.active_seconds;
+      if (pace.is_report_due()) {
+        TrainProgress p = pace.report("languages");
         p.loss = loss;
         p.learning_rate = rate;
-        progress_(p);
-        last_report = now;
-        texts_at_report = state_.pictures_seen;
+        tell(std::move(p));
       }
-      const auto due = [now](Clock::time_point last, double minutes) {
-        return minutes > 0 && std::chrono::duration<double>(now - last).count() >= minutes * 60;
-      };
-      if (due(last_checkpoint, config_.checkpoint_minutes)) {
+      if (pace.is_checkpoint_due()) {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *student_, state_));
-        last_checkpoint = Clock::now();
+        pace.saved();
       }
-      if (progress_ && due(last_evaluation, config_.evaluate_minutes)) {
-        evaluate();
-        last_evaluation = last_report = Clock::now();
-        texts_at_report = state_.pictures_seen;
-      }
+      if (pace.is_evaluation_due()) evaluate(pace);
     }
+    log_->draw();
     return save_checkpoint(checkpoint_path(), *student_, state_);
   }
 
@@ -271,16 +241,20 @@ class LanguageRun {
     return loss.item<double>();
   }
 
-  void evaluate() {
+  void evaluate(RunPace& pace) {
     student_->swap_with_ema();
-    TrainProgress p;
-    p.stage = "evaluate";
-    p.done = state_.step;
-    p.share = share();
-    p.pictures_seen = state_.pictures_seen;
-    p.recall = probe_->measure(*student_, *tokenizer_);
+    auto recall = probe_->measure(*student_, *tokenizer_);
     student_->swap_with_ema();
-    progress_(p);
+    TrainProgress p = pace.evaluated();
+    p.recall = std::move(recall);
+    tell(std::move(p));
+    log_->draw();
+  }
+
+  void tell(TrainProgress p) {
+    p.seen = "texts";
+    log_->add(p);
+    if (progress_) progress_(p);
   }
 
   const TrainOptions& options_;
@@ -293,6 +267,7 @@ class LanguageRun {
   std::unique_ptr<DualEncoder> student_;
   std::optional<LanguageBatches> batches_;
   std::optional<LanguageProbe> probe_;
+  std::optional<TrainingLog> log_;
   RunState state_;
 };
 

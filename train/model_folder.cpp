@@ -79,6 +79,7 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return io_error("cannot create " + folder.string() + ": " + error.message());
+  fs::remove(folder / "sightline.json", error);  // was fitted for the weights before
   for (const char* name : kTokenizerFiles) {
     fs::copy_file(tokenizer_folder / name, folder / name, fs::copy_options::overwrite_existing,
                   error);

@@ -20,6 +20,7 @@
 #include "train/internal/evaluate.h"
 #include "train/internal/language_trainer.h"
 #include "train/internal/model_folder.h"
+#include "train/internal/run_pace.h"
 #include "train/internal/torch_setup.h"
 #include "train/internal/training_log.h"
 #include "train/kernels/kernels.h"
@@ -28,13 +29,6 @@
 namespace sightline::train {
 namespace fs = std::filesystem;
 namespace {
-
-using Clock = std::chrono::steady_clock;
-constexpr auto kReportEvery = std::chrono::seconds(5);
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Learns a tokenizer from the captions of everything trained on.
 Result<void> make_tokenizer(const TrainConfig& config, const PictureStore& store,
@@ -93,17 +87,11 @@ class Run {
       SIGHTLINE_TRY(listed, list_sources(config_.data_folder));
     }
     const auto& sources = options_.sources ? *options_.sources : listed;
-    const auto start = Clock::now();
+    const PreparePace pace;
     return prepare_pictures(
         sources, config_.prepared_folder, config_.threads,
         [&](std::size_t done, std::size_t total) {
-          TrainProgress p;
-          p.stage = "prepare";
-          p.done = done;
-          p.total = total;
-          p.share = static_cast<double>(done) / static_cast<double>(total);
-          p.eta_seconds = seconds_since(start) * (1 / p.share - 1);
-          if (progress_) progress_(p);
+          if (progress_) progress_(pace.at(done, total));
         },
         stop_);
   }
@@ -155,65 +143,37 @@ class Run {
     return {};
   }
 
-  double share() const {
-    return config_.steps > 0 ? static_cast<double>(state_.step) / static_cast<double>(config_.steps)
-                             : state_.active_seconds / (config_.minutes * 60);
-  }
-
   Result<void> train() {
     Random random(state_.random);
-    const double before = state_.active_seconds;
-    const auto start = Clock::now();
-    auto last_report = start, last_checkpoint = start, last_evaluation = start;
-    std::uint64_t pictures_at_report = state_.pictures_seen;
-    while (share() < 1) {
+    RunPace pace({config_.steps, config_.minutes}, config_.checkpoint_minutes,
+                 config_.evaluate_minutes, state_);
+    while (!pace.is_done()) {
       if (stop_.stop_requested()) {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
-        return Status{StatusCode::kCancelled, "stopped at step " + std::to_string(state_.step) +
-                                                  "; the same command goes on from there"};
+        return pace.stopped();
       }
-      const double done = share();
+      const double done = pace.share();
       const TrainPhase& phase = phase_at(config_, done);
       ++state_.step;
       const double rate = learning_rate_at(config_, state_.step, done);
       const torch::Tensor loss = step(phase, done, rate, random);
-      state_.pictures_seen += phase.batch;
       state_.random = random.state();
-      state_.active_seconds = before + seconds_since(start);
+      pace.end_step(phase.batch);
 
-      const auto now = Clock::now();
-      if (now - last_report >= kReportEvery || share() >= 1) {
-        TrainProgress p;
-        p.stage = "train";
-        p.done = state_.step;
-        p.total = config_.steps;
-        p.share = std::min(1.0, share());
-        p.pictures_seen = state_.pictures_seen;
-        p.pictures_per_second = static_cast<double>(state_.pictures_seen - pictures_at_report) /
-                                std::chrono::duration<double>(now - last_report).count();
-        p.eta_seconds = config_.steps > 0 ? state_.active_seconds * (1 / p.share - 1)
-                                          : config_.minutes * 60 - state_.active_seconds;
+      if (pace.is_report_due()) {
+        TrainProgress p = pace.report("train");
         p.loss = loss.item<double>();
         p.learning_rate = rate;
         p.logit_scale = encoder_->model().log_logit_scale.exp().item<double>();
         p.image_size = phase.image_size;
         log_->add(p);
         if (progress_) progress_(p);
-        last_report = now;
-        pictures_at_report = state_.pictures_seen;
       }
-      const auto due = [now](Clock::time_point last, double minutes) {
-        return minutes > 0 && std::chrono::duration<double>(now - last).count() >= minutes * 60;
-      };
-      if (due(last_checkpoint, config_.checkpoint_minutes)) {
+      if (pace.is_checkpoint_due()) {
         SIGHTLINE_TRY_DO(save_checkpoint(checkpoint_path(), *encoder_, state_));
-        last_checkpoint = Clock::now();
+        pace.saved();
       }
-      if (due(last_evaluation, config_.evaluate_minutes)) {
-        evaluate();
-        last_evaluation = last_report = Clock::now();
-        pictures_at_report = state_.pictures_seen;
-      }
+      if (pace.is_evaluation_due()) evaluate(pace);
     }
     log_->draw();
     return save_checkpoint(checkpoint_path(), *encoder_, state_);
@@ -234,15 +194,12 @@ class Run {
     return loss.detach();
   }
 
-  void evaluate() {
+  void evaluate(RunPace& pace) {
     encoder_->swap_with_ema();
-    TrainProgress p;
-    p.stage = "evaluate";
-    p.done = state_.step;
-    p.share = share();
-    p.pictures_seen = state_.pictures_seen;
-    p.recall = evaluate_encoder(*encoder_, *store_, *tokenizer_, spec_, config_.max_tokens);
+    auto recall = evaluate_encoder(*encoder_, *store_, *tokenizer_, spec_, config_.max_tokens);
     encoder_->swap_with_ema();
+    TrainProgress p = pace.evaluated();
+    p.recall = std::move(recall);
     log_->add(p);
     log_->draw();
     if (progress_) progress_(p);
@@ -280,20 +237,13 @@ Json TrainProgress::to_json() const {
            {"total", total},
            {"share", share},
            {"eta_seconds", eta_seconds}};
-  if (stage == "languages") {
-    out.update({{"texts_seen", pictures_seen},
-                {"texts_per_second", pictures_per_second},
+  if (stage != "prepare") out[seen + "_seen"] = pictures_seen;
+  if (stage == "train" || stage == "languages") {
+    out.update({{seen + "_per_second", pictures_per_second},
                 {"loss", loss},
                 {"learning_rate", learning_rate}});
   }
-  if (stage == "train" || stage == "evaluate") out["pictures_seen"] = pictures_seen;
-  if (stage == "train") {
-    out.update({{"pictures_per_second", pictures_per_second},
-                {"loss", loss},
-                {"learning_rate", learning_rate},
-                {"logit_scale", logit_scale},
-                {"image_size", image_size}});
-  }
+  if (stage == "train") out.update({{"logit_scale", logit_scale}, {"image_size", image_size}});
   if (!recall.empty()) out["recall"] = train::to_json(recall);
   return out;
 }

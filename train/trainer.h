@@ -42,13 +42,14 @@ struct HeldOutRecall {
 Json to_json(const std::vector<HeldOutRecall>& recall);
 
 /// Where a run stands. Stages: "prepare" (done, total: pictures), "train" (steps), "languages"
-/// (steps; its pictures are texts), "evaluate".
+/// (steps), "evaluate".
 struct TrainProgress {
   std::string stage;
   std::uint64_t done = 0, total = 0;  ///< total 0: not known
   double share = 0;                   ///< Of the stage, 0..1.
   double eta_seconds = 0;
   std::uint64_t pictures_seen = 0;
+  std::string seen = "pictures";  ///< What is counted: the languages' stage sees "texts".
   double pictures_per_second = 0;
   double loss = 0, learning_rate = 0, logit_scale = 0;
   std::size_t image_size = 0;

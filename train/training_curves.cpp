@@ -107,19 +107,27 @@ class Panel {
   double most_x_ = 0, least_y_ = 1e300, most_y_ = -1e300;
 };
 
-/// {loss, recall at 10} over thousands of pictures seen.
-std::pair<Curves, Curves> read_curves(std::istream& log) {
-  std::pair<Curves, Curves> curves;
+struct RunCurves {
+  std::string seen = "pictures";  ///< Or "texts": thousands of them are the x of both.
+  Curves loss, recall;            ///< Recall at 10, by held-out set.
+};
+
+RunCurves read_curves(std::istream& log) {
+  RunCurves curves;
   for (std::string line; std::getline(log, line);) {
     const Json entry = Json::parse(line, nullptr, false);
-    if (!entry.is_object() || !entry.contains("pictures_seen")) continue;
-    const double x = entry["pictures_seen"].get<double>() / 1000;
+    if (!entry.is_object()) continue;
+    const bool is_texts = entry.contains("texts_seen");
+    if (is_texts) curves.seen = "texts";
+    const auto seen = entry.find(is_texts ? "texts_seen" : "pictures_seen");
+    if (seen == entry.end()) continue;
+    const double x = seen->get<double>() / 1000;
     if (entry.contains("loss") && entry["loss"].is_number()) {
-      curves.first["loss"].push_back({x, entry["loss"].get<double>()});
+      curves.loss["loss"].push_back({x, entry["loss"].get<double>()});
     }
     if (!entry.contains("recall")) continue;
     for (const auto& [source, recall] : entry["recall"].items()) {
-      curves.second[source].push_back({x, recall.value("recall_at_10", 0.0)});
+      curves.recall[source].push_back({x, recall.value("recall_at_10", 0.0)});
     }
   }
   return curves;
@@ -131,17 +139,17 @@ Result<void> draw_training_curves(const std::filesystem::path& log,
                                   const std::filesystem::path& png) {
   std::ifstream in(log, std::ios::binary);
   if (!in) return not_found(log.string() + " is missing: there is nothing to draw");
-  const auto [loss, recall] = read_curves(in);
+  const auto [seen, loss, recall] = read_curves(in);
+  const std::string over = " over thousands of " + seen + " seen";
   std::vector<unsigned char> bytes;
   try {
     cv::Mat image(2 * kHeight, kWidth, CV_8UC3, kPaper);
     if (!loss.empty()) {
-      Panel(image(cv::Rect(0, 0, kWidth, kHeight)), loss)
-          .draw("loss over thousands of pictures seen", loss);
+      Panel(image(cv::Rect(0, 0, kWidth, kHeight)), loss).draw("loss" + over, loss);
     }
     if (!recall.empty()) {
       Panel(image(cv::Rect(0, kHeight, kWidth, kHeight)), recall)
-          .draw("held-out recall at 10 over thousands of pictures seen", recall);
+          .draw("held-out recall at 10" + over, recall);
     }
     if (!cv::imencode(".png", image, bytes)) return internal_error("curves cannot be encoded");
   } catch (const cv::Exception& e) {

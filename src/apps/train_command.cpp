@@ -4,7 +4,7 @@
 #include "apps/fine_tune_command.h"
 #include "apps/interrupt.h"
 #include "apps/text_format.h"
-#include "train/language_texts.h"
+#include "train/held_out_manifests.h"
 #include "train/trainer.h"
 
 namespace sightline::apps {

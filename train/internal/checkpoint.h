@@ -8,15 +8,9 @@
 
 #include "core/result.h"
 #include "train/internal/dual_encoder.h"
+#include "train/internal/run_pace.h"
 
 namespace sightline::train {
-
-struct RunState {
-  std::uint64_t step = 0, pictures_seen = 0;
-  double active_seconds = 0;
-  std::uint64_t random = 0;  ///< Random::state()
-  std::string identity;      ///< Of model and tokenizer: a checkpoint of another is refused.
-};
 
 Result<void> save_checkpoint(const std::filesystem::path& path, const DualEncoder& encoder,
                              const RunState& state);

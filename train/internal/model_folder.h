@@ -19,7 +19,8 @@ namespace sightline::train {
 image::PreprocessSpec trained_preprocessing(std::size_t image_size);
 
 /// config.json, preprocessor_config.json, model.safetensors (fp16) and the tokenizer's files from
-/// `tokenizer_folder`. Other files of the folder stay.
+/// `tokenizer_folder`. Other files of the folder stay, but for the threshold of its former weights
+/// (encoders::ModelSettings).
 Result<void> write_model_folder(const encoders::nn::ClipModel& model,
                                 const std::filesystem::path& tokenizer_folder,
                                 const std::filesystem::path& folder);

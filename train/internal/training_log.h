@@ -23,7 +23,7 @@ class TrainingLog {
   /// Appends; what cannot be written is a warning in the program's log, once.
   void add(const TrainProgress& progress);
   /// Draws curves.png anew: the loss, and the recall at 10 of each held-out set, over the pictures
-  /// seen. A failure is a warning.
+  /// (or texts) seen. A failure is a warning.
   void draw() const;
 
  private:
