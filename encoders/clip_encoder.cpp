@@ -211,6 +211,7 @@ EncoderInfo describe(const ClipFolder& folder, const nn::ClipModel& model, std::
   info.image_size = static_cast<std::size_t>(folder.config.vision.image_size);
   info.max_tokens = static_cast<std::size_t>(folder.config.text.max_positions);
   info.logit_scale = std::exp(model.log_logit_scale.item<double>());
+  info.strong_spreads = folder.settings.strong_spreads;
   info.num_parameters = nn::num_parameters(model);
   info.preprocess = folder.preprocess;
   return info;

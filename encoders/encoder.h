@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,6 +60,9 @@ struct EncoderInfo {
   std::size_t max_batch = 256;
   double logit_scale = 1.0;  ///< After exp.
   double logit_bias = 0.0;
+  /// Spreads above a collection's background from which a match is strong, fitted for this model
+  /// (ModelSettings); none if it was not.
+  std::optional<double> strong_spreads;
   std::uint64_t num_parameters = 0;
   Precision precision = Precision::kFloat32;
   Device device = Device::kCpu;

@@ -67,6 +67,7 @@ Result<ClipFolder> read_clip_folder(const fs::path& folder) {
   SIGHTLINE_TRY(result.tokenizer, read_tokenizer_spec(result.path));
   SIGHTLINE_TRY(result.preprocess, image::load_preprocess_spec(result.path));
   SIGHTLINE_TRY(result.checkpoint, Checkpoint::open(result.path));
+  SIGHTLINE_TRY(result.settings, read_model_settings(result.path));
 
   const auto size = static_cast<std::size_t>(result.config.vision.image_size);
   if (result.preprocess.output_height() != size || result.preprocess.output_width() != size)

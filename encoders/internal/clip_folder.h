@@ -9,6 +9,7 @@
 #include "core/result.h"
 #include "encoders/clip_config.h"
 #include "encoders/internal/clip_tokenizer.h"
+#include "encoders/model_settings.h"
 #include "encoders/safetensors.h"
 #include "image/preprocess.h"
 
@@ -21,6 +22,7 @@ struct ClipFolder {
   ClipTokenizerSpec tokenizer;
   image::PreprocessSpec preprocess;
   Checkpoint checkpoint;
+  ModelSettings settings;
 };
 
 /// config.json of `folder`. errors  kNotFound, kInvalidArgument: names the file and the key.

@@ -5,6 +5,8 @@
 #include <unordered_map>
 
 #include "apps/text_format.h"
+#include "eval/caption_examples.h"
+#include "pipeline/score_background.h"
 
 namespace sightline::apps {
 namespace {
@@ -15,7 +17,10 @@ constexpr std::size_t kBatch = 32;  // bounds memory, not speed
 struct Encoded {
   encoders::EmbeddingBatch pictures, captions;
   std::vector<std::vector<std::uint32_t>> captions_of;
+  std::vector<std::size_t> places;  ///< Of the pictures in the manifest.
   std::vector<SkippedPicture> skipped;
+
+  eval::CaptionedEmbeddings view() const { return {pictures, captions, captions_of}; }
 };
 
 std::size_t batch_size(const encoders::Encoder& encoder) {
@@ -86,6 +91,7 @@ Result<std::vector<std::string>> encode_pictures(CommandContext& context,
         encoded.skipped.push_back({manifest.name(part[i]), results[i].error().message});
         continue;
       }
+      encoded.places.push_back(part[i]);
       auto& own = encoded.captions_of.emplace_back();
       for (const std::uint32_t caption : manifest.captions_of(part[i])) {
         const auto place = static_cast<std::uint32_t>(captions.size());
@@ -139,7 +145,8 @@ Json to_json(std::span<const SkippedPicture> skipped) {
 Result<MeasuredEncoder> measure_encoder(CommandContext& context, const encoders::Encoder& encoder,
                                         const pipeline::CaptionedManifest& manifest,
                                         std::span<const std::size_t> which,
-                                        const codecs::DecodeOptions& decode, ProgressBar& bar,
+                                        const codecs::DecodeOptions& decode,
+                                        std::size_t num_examples, ProgressBar& bar,
                                         const Deadline& deadline) {
   Encoded encoded;
   SIGHTLINE_TRY(const auto captions,
@@ -152,12 +159,28 @@ Result<MeasuredEncoder> measure_encoder(CommandContext& context, const encoders:
   SIGHTLINE_TRY_DO(encode_captions(context, encoder, captions, bar, deadline, encoded));
   MeasuredEncoder measured;
   SIGHTLINE_TRY(measured.recall, eval::caption_recall(
-                                     {encoded.pictures, encoded.captions, encoded.captions_of},
-                                     context.pool().num_threads(),
+                                     encoded.view(), context.pool().num_threads(),
                                      [&](double share) {
                                        bar.update(pipeline::JobProgress{"comparing", share, 0, 0});
                                      },
                                      deadline));
+  auto threshold = eval::fit_match_threshold(
+      encoded.view(), encoder.info().strong_spreads.value_or(pipeline::kStrongSpreads), deadline);
+  if (threshold) {
+    measured.threshold = *threshold;
+  } else if (threshold.error().code != StatusCode::kFailedPrecondition) {
+    return threshold.error();
+  }
+  if (num_examples > 0) {
+    SIGHTLINE_TRY(const auto examples,
+                  eval::choose_caption_examples(encoded.view(), num_examples, deadline));
+    const auto named = [&](const eval::CaptionExample& example) {
+      return FoundCaption{captions[example.caption], encoded.places[example.wanted],
+                          encoded.places[example.found]};
+    };
+    for (const auto& example : examples.hits) measured.hits.push_back(named(example));
+    for (const auto& example : examples.misses) measured.misses.push_back(named(example));
+  }
   measured.skipped = std::move(encoded.skipped);
   return measured;
 }
@@ -174,6 +197,25 @@ std::string recall_table(const eval::CaptionRecall& recall) {
   };
   add("text to image", recall.text_to_image, recall.num_captions);
   add("image to text", recall.image_to_text, recall.num_pictures);
+  return table.render();
+}
+
+std::string threshold_table(const eval::MatchThreshold& threshold) {
+  TextTable table({{"strong matches", Align::kLeft},
+                   {"spreads", Align::kRight},
+                   {"precision", Align::kRight},
+                   {"recall", Align::kRight},
+                   {"F1", Align::kRight},
+                   {"per query", Align::kRight},
+                   {"none", Align::kRight}});
+  const auto add = [&](const char* name, const eval::MatchQuality& quality) {
+    table.add_row({name, format_fixed(quality.spreads, 2), format_fixed(quality.precision, 3),
+                   format_fixed(quality.recall, 3), format_fixed(quality.f1, 3),
+                   format_fixed(quality.pictures_per_query, 1),
+                   format_fixed(quality.queries_without, 2)});
+  };
+  add("in use", threshold.used);
+  add("best", threshold.best);
   return table.render();
 }
 

@@ -7,6 +7,8 @@
 #include "apps/inputs.h"
 #include "apps/interrupt.h"
 #include "apps/text_format.h"
+#include "encoders/model_settings.h"
+#include "eval/caption_examples.h"
 
 namespace sightline::apps {
 namespace {
@@ -17,7 +19,8 @@ std::string summary(const encoders::EncoderInfo& model, const MeasuredEncoder& m
   const eval::CaptionRecall& recall = measured.recall;
   return "model " + escape_line(model.name) + " over " + format_count(recall.num_pictures) +
          " pictures with " + format_count(recall.num_captions) + " captions\n" +
-         recall_table(recall);
+         recall_table(recall) +
+         (measured.threshold ? '\n' + threshold_table(*measured.threshold) : std::string());
 }
 
 void note_skipped(const CommandContext& context, std::span<const SkippedPicture> skipped) {
@@ -31,8 +34,55 @@ void note_skipped(const CommandContext& context, std::span<const SkippedPicture>
   }
 }
 
-Result<int> run_eval_encoder(CommandContext& context, const std::string& data) {
+constexpr std::size_t kExamples = 10;  // of hits, and of misses
+
+struct EvalEncoderFlags {
+  std::string data, examples;
+  bool save_threshold = false;
+};
+
+/// Draws hits and misses to `file`.
+Result<void> draw_examples(const pipeline::CaptionedManifest& manifest,
+                           const MeasuredEncoder& measured, const codecs::DecodeOptions& decode,
+                           const std::string& file) {
+  const auto load =
+      [&](const std::vector<FoundCaption>& found) -> Result<std::vector<eval::ExamplePicture>> {
+    std::vector<eval::ExamplePicture> pictures;
+    for (const FoundCaption& one : found) {
+      eval::ExamplePicture picture{one.caption, {}, {}};
+      SIGHTLINE_TRY(picture.wanted, manifest.load(one.wanted, decode));
+      SIGHTLINE_TRY(picture.found, manifest.load(one.found, decode));
+      pictures.push_back(std::move(picture));
+    }
+    return pictures;
+  };
+  SIGHTLINE_TRY(const auto hits, load(measured.hits));
+  SIGHTLINE_TRY(const auto misses, load(measured.misses));
+  return eval::draw_caption_examples(hits, misses, file);
+}
+
+/// Into the model's folder.
+Result<void> save_threshold(CommandContext& context, const encoders::EncoderInfo& model,
+                            const MeasuredEncoder& measured) {
+  if (!measured.threshold || !(measured.threshold->best.f1 > 0)) {
+    return failed_precondition("no threshold can be fitted on " +
+                               format_count(measured.recall.num_pictures) + " pictures");
+  }
+  SIGHTLINE_TRY(auto settings, encoders::read_model_settings(model.path));
+  settings.strong_spreads = measured.threshold->best.spreads;
+  SIGHTLINE_TRY_DO(encoders::write_model_settings(model.path, settings));
+  context.note("matches of " + model.path.string() + " are strong from " +
+               format_fixed(*settings.strong_spreads, 2) + " spreads now");
+  return {};
+}
+
+Result<int> run_eval_encoder(CommandContext& context, const EvalEncoderFlags& flags) {
+  const std::string& data = flags.data;
   const auto start = std::chrono::steady_clock::now();
+  if (!flags.examples.empty() && !eval::is_example_file(flags.examples)) {
+    return context.usage_error("--examples " + flags.examples +
+                               ": the name must end in .png, .jpg or .jpeg");
+  }
   InterruptWatch interrupt("interrupted: stopping");
   const Deadline deadline = Deadline::never().with_stop(interrupt.token());
   SIGHTLINE_TRY(const auto manifest, pipeline::CaptionedManifest::read(data));
@@ -41,14 +91,25 @@ Result<int> run_eval_encoder(CommandContext& context, const std::string& data) {
   std::vector<std::size_t> all(manifest.num_pictures());
   std::iota(all.begin(), all.end(), std::size_t{0});
   ProgressBar bar(context.quiet(), "eval");
-  auto measured = measure_encoder(context, *encoder, manifest, all, decode, bar, deadline);
+  auto measured = measure_encoder(context, *encoder, manifest, all, decode,
+                                  flags.examples.empty() ? 0 : kExamples, bar, deadline);
   bar.clear();
   if (!measured) return measured.error();
+  if (!flags.examples.empty()) {
+    SIGHTLINE_TRY_DO(draw_examples(manifest, *measured, decode, flags.examples));
+    context.note("examples drawn to " + flags.examples);
+  }
+  if (flags.save_threshold) SIGHTLINE_TRY_DO(save_threshold(context, encoder->info(), *measured));
   if (context.json()) {
     Json json = eval::to_json(measured->recall);
     json["model"] = encoder->info().name;
     json["checksum"] = encoder->info().checksum;
     json["data"] = data;
+    json["threshold"] = nullptr;
+    if (const auto& threshold = measured->threshold) {
+      json["threshold"] = {{"used", eval::to_json(threshold->used)},
+                           {"best", eval::to_json(threshold->best)}};
+    }
     json["skipped"] = to_json(measured->skipped);
     json["seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -61,8 +122,8 @@ Result<int> run_eval_encoder(CommandContext& context, const std::string& data) {
 }
 
 /// Ctrl-C ends a measurement without an answer.
-Result<int> run_interruptible(CommandContext& context, const std::string& data) {
-  auto result = run_eval_encoder(context, data);
+Result<int> run_interruptible(CommandContext& context, const EvalEncoderFlags& flags) {
+  auto result = run_eval_encoder(context, flags);
   if (result || result.error().code != StatusCode::kCancelled) return result;
   context.note("interrupted: " + result.error().message);
   return kExitInterrupted;
@@ -71,7 +132,7 @@ Result<int> run_interruptible(CommandContext& context, const std::string& data) 
 }  // namespace
 
 void add_eval_encoder_command(CommandLine& line, CLI::App& group) {
-  auto data = std::make_shared<std::string>();
+  auto flags = std::make_shared<EvalEncoderFlags>();
   CLI::App& command = line.add_command(
       {"encoder", "How well a model finds pictures by their captions, and captions by pictures.",
        "  sightline eval encoder --data captions.csv\n"
@@ -83,17 +144,29 @@ void add_eval_encoder_command(CommandLine& line, CLI::App& group) {
        "asks\n"
        "once, and any caption of its own is right. What scores alike counts with the share of the\n"
        "orders in which it is found. Pictures that cannot be read are skipped and listed.\n"
+       "\n"
+       "The second table tells which pictures count as strong matches: those that score so many\n"
+       "spreads above the background of all pictures. --save-threshold writes the best threshold\n"
+       "(largest F1) into the model's folder (sightline.json), where searches find it.\n"
        "--json: {\"pictures\", \"captions\", \"text_to_image\": {\"recall_at_1\", "
        "\"recall_at_5\",\n"
        "\"recall_at_10\"}, \"image_to_text\": {...}, \"model\", \"checksum\", \"data\", "
-       "\"skipped\":\n"
-       "[{\"image\", \"reason\"}], \"seconds\"}"},
-      [data](CommandContext& context) { return run_interruptible(context, *data); }, &group);
+       "\"threshold\":\n"
+       "{\"used\": {\"strong_spreads\", \"precision\", \"recall\", \"f1\", "
+       "\"pictures_per_query\",\n"
+       "\"queries_without\"}, \"best\": {...}}, \"skipped\": [{\"image\", \"reason\"}], "
+       "\"seconds\"}"},
+      [flags](CommandContext& context) { return run_interruptible(context, *flags); }, &group);
   // Here --data is what is measured on; no collection is opened.
   command.remove_option(command.get_option("--data"));
-  add_text(command, "--data", *data, "Captioned pictures (.jsonl, .ndjson or .csv).")
+  add_text(command, "--data", flags->data, "Captioned pictures (.jsonl, .ndjson or .csv).")
       ->required()
       ->type_name("FILE");
+  add_text(command, "--examples", flags->examples,
+           "Draw ten captions that find their picture and ten that do not.")
+      ->type_name("FILE.png");
+  command.add_flag("--save-threshold", flags->save_threshold,
+                   "Keep the best threshold of strong matches in the model's folder.");
   line.add_model_flags(command);
   line.add_alpha_flag(command);
 }

@@ -179,14 +179,14 @@ Result<Outcome> fine_tune(CommandContext& context, const FineTuneFlags& flags,
   outcome.base_checksum = encoder->info().checksum;
   if (!held_out.empty()) {
     SIGHTLINE_TRY(outcome.before,
-                  measure_encoder(context, *encoder, manifest, held_out, decode, bar, deadline));
+                  measure_encoder(context, *encoder, manifest, held_out, decode, 0, bar, deadline));
   }
   encoder.reset();
   if (outcome.report.best_step == 0) return outcome;
   if (!held_out.empty()) {
     SIGHTLINE_TRY(encoder, load_to_measure(outcome.report.folder.string()));
     SIGHTLINE_TRY(outcome.after,
-                  measure_encoder(context, *encoder, manifest, held_out, decode, bar, deadline));
+                  measure_encoder(context, *encoder, manifest, held_out, decode, 0, bar, deadline));
   }
   SIGHTLINE_TRY_DO(write_file(outcome.report.folder / "README.md", card(outcome)));
   return outcome;

@@ -160,7 +160,8 @@ class PictureSearch {
     if (scope_.backgrounds == nullptr || !is_cosine_) return {};
     Stopwatch watch;
     SIGHTLINE_TRY(answer_.background,
-                  scope_.backgrounds->of(scope_.collection, scope_.store, vector_, deadline_));
+                  scope_.backgrounds->of(scope_.collection, scope_.store, vector_,
+                                         scope_.pipeline.strong_spreads(), deadline_));
     answer_.timings_ms["background"] = watch.lap();
     return {};
   }

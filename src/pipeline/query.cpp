@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "pipeline/file_uri.h"
+#include "pipeline/score_background.h"
 
 namespace sightline::pipeline {
 namespace {
@@ -289,6 +290,11 @@ Result<EncodedQuery> QueryPipeline::encode(const Query& query, Deadline deadline
   } catch (const std::exception& e) {
     return internal_error(std::string("search: ") + e.what());
   }
+}
+
+double QueryPipeline::strong_spreads() const {
+  const auto fitted = encoder_ ? encoder_->info().strong_spreads : std::nullopt;
+  return fitted.value_or(kStrongSpreads);
 }
 
 Result<std::vector<QueryAnswer>> QueryPipeline::search_encoded(std::vector<EncodedQuery> queries,

@@ -106,6 +106,9 @@ class QueryPipeline {
   Result<std::vector<QueryAnswer>> search_encoded(std::vector<EncodedQuery> queries,
                                                   Deadline deadline) const;
 
+  /// From where the model's matches are strong (pipeline/score_background.h).
+  double strong_spreads() const;
+
  private:
   CollectionStore* store_;
   std::shared_ptr<const QueryEncoder> encoder_;

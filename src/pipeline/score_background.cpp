@@ -20,7 +20,7 @@ double inner_product(std::span<const float> a, const float* b) {
 
 }  // namespace
 
-std::optional<ScoreBackground> background_of(std::vector<float> scores) {
+std::optional<ScoreBackground> background_of(std::vector<float> scores, double strong_spreads) {
   std::erase_if(scores, [](float score) { return !std::isfinite(score); });
   if (scores.size() < kMinBackgroundPoints) return std::nullopt;
   const auto middle = scores.begin() + static_cast<std::ptrdiff_t>(scores.size() / 2);
@@ -33,7 +33,7 @@ std::optional<ScoreBackground> background_of(std::vector<float> scores) {
   ScoreBackground background;
   background.center = center;
   background.spread = std::sqrt(squares / static_cast<double>(scores.size() / 2));
-  background.strong_from = center + kStrongSpreads * background.spread;
+  background.strong_from = center + strong_spreads * background.spread;
   background.num_points = scores.size();
   if (!(background.spread > 0)) return std::nullopt;
   return background;
@@ -80,13 +80,14 @@ Result<std::shared_ptr<const ScoreBackgrounds::Sample>> ScoreBackgrounds::sample
 Result<std::optional<ScoreBackground>> ScoreBackgrounds::of(const std::string& collection,
                                                             const CollectionStore& store,
                                                             std::span<const float> query,
+                                                            double strong_spreads,
                                                             const Deadline& deadline) {
   SIGHTLINE_TRY(const auto sample, sample_of(collection, store, query.size(), deadline));
   std::vector<float> scores;
   for (std::size_t at = 0; at < sample->rows.size(); at += query.size()) {
     scores.push_back(static_cast<float>(inner_product(query, sample->rows.data() + at)));
   }
-  return background_of(std::move(scores));
+  return background_of(std::move(scores), strong_spreads);
 }
 
 }  // namespace sightline::pipeline

@@ -29,11 +29,13 @@ struct ScoreBackground {
 inline constexpr std::size_t kBackgroundPoints = 512;
 /// With fewer there is no telling.
 inline constexpr std::size_t kMinBackgroundPoints = 20;
-/// Spreads above the center from which a hit stands out.
+/// Spreads above the center from which a hit stands out, for models that bring no number of their
+/// own (encoders::ModelSettings).
 inline constexpr double kStrongSpreads = 3;
 
 /// `scores` in any order. nullopt: fewer than kMinBackgroundPoints, or all alike.
-std::optional<ScoreBackground> background_of(std::vector<float> scores);
+std::optional<ScoreBackground> background_of(std::vector<float> scores,
+                                             double strong_spreads = kStrongSpreads);
 
 /// Samples of collections' default vectors, kept and renewed as collections change.
 /// Thread-safety: all methods may be called from any thread.
@@ -43,7 +45,8 @@ class ScoreBackgrounds {
   /// nullopt also: another metric, no default vector. errors  those of the store.
   Result<std::optional<ScoreBackground>> of(const std::string& collection,
                                             const CollectionStore& store,
-                                            std::span<const float> query, const Deadline& deadline);
+                                            std::span<const float> query, double strong_spreads,
+                                            const Deadline& deadline);
 
  private:
   struct Sample {

@@ -37,8 +37,12 @@ TEST(EvalEncoder, FindsDrawingsByTheirCaptions) {
     EXPECT_GE(report[way]["recall_at_10"].get<double>(), 0.9) << report.dump();
     EXPECT_LE(report[way]["recall_at_1"], report[way]["recall_at_5"]);
   }
-  const Finished text = box.run(command(list));
+  auto drawing = command(list);
+  drawing.insert(drawing.end(), {"--examples", box.path("examples.png").string()});
+  const Finished text = box.run(drawing);
   EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_GT(std::filesystem::file_size(box.path("examples.png")), 2000u);
+  EXPECT_THAT(text.out, HasSubstr("strong matches"));
   EXPECT_THAT(text.out, HasSubstr("model embedded over 24 pictures with 12 captions"));
   EXPECT_THAT(text.out, HasSubstr("text to image"));
 }
@@ -56,6 +60,47 @@ TEST(EvalEncoder, AnotherModelAndEqualPicturesThatShareTheirPlace) {
   EXPECT_EQ(report["text_to_image"]["recall_at_1"], 0.5);
   EXPECT_EQ(report["image_to_text"]["recall_at_1"], 0.5);
   EXPECT_EQ(report["text_to_image"]["recall_at_5"], 1.0);
+}
+
+TEST(EvalEncoder, KeepsTheThresholdOfStrongMatchesInTheModelsFolder) {
+  Sandbox box;
+  const auto list = draw_catalogue(box, "list.jsonl", 2);
+  const auto model = box.path("model");
+  std::filesystem::copy(tiny_model(), model);
+  auto arguments = command(list);
+  arguments.insert(arguments.end(), {"--model", model.string(), "--json"});
+  const Json before = box.run(arguments).json();
+  EXPECT_EQ(before["threshold"]["used"]["strong_spreads"], 3.0);
+  EXPECT_FALSE(std::filesystem::exists(model / "sightline.json")) << "only measured";
+
+  arguments.push_back("--save-threshold");
+  const Finished saved = box.run(arguments);
+  ASSERT_EQ(saved.code, 0) << saved.err;
+  EXPECT_THAT(saved.err, HasSubstr("are strong from"));
+  const double best = saved.json()["threshold"]["best"]["strong_spreads"];
+  EXPECT_EQ(read_json_file(model / "sightline.json").value()["strong_spreads"], best);
+
+  arguments.pop_back();
+  const Json after = box.run(arguments).json();
+  EXPECT_EQ(after["threshold"]["used"], after["threshold"]["best"]);
+  EXPECT_EQ(after["checksum"], before["checksum"]) << "it changes no embedding";
+
+  box.dir().write("model/sightline.json", "{\"strong_spreads\": -1}");
+  const Finished broken = box.run(arguments);
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_THAT(broken.last_error_line(), HasSubstr("strong_spreads is -1"));
+}
+
+TEST(EvalEncoder, FitsNoThresholdOnAHandfulOfPictures) {
+  Sandbox box;
+  const auto list = draw_catalogue(box, "list.jsonl", 1);
+  auto arguments = command(list);
+  arguments.insert(arguments.end(), {"--json"});
+  EXPECT_TRUE(box.run(arguments).json()["threshold"].is_null());
+  arguments.back() = "--save-threshold";
+  const Finished finished = box.run(arguments);
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.last_error_line(), HasSubstr("no threshold can be fitted on 12 pictures"));
 }
 
 TEST(EvalEncoder, BrokenPicturesAreSkippedAndListed) {
@@ -108,6 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"BadRow", {"--data", "bad.csv"}, 1, "bad.csv:2: has no \"caption\""},
         {"NothingReadable", {"--data", "gone.csv"}, 1, "none of the 1 pictures can be read"},
         {"NoModel", {"--data", "gone.csv", "--model", "/nowhere"}, 1, "/nowhere"},
+        {"BadExamples", {"--data", "gone.csv", "--examples", "e.gif"}, 2, "e.gif"},
         {"UnknownFlag", {"--data", "gone.csv", "--wat"}, 2, "--wat"},
     }),
     [](const auto& info) { return info.param.name; });

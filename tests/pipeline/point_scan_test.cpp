@@ -206,6 +206,9 @@ TEST(ScoreBackground, IsOfTheLowerHalf) {
   EXPECT_GT(background->strong_from, 0.24);
   EXPECT_LT(background->strong_from, 0.3);
   EXPECT_EQ(background->num_points, 600U);
+  const auto strict = background_of(scores, 5);
+  ASSERT_TRUE(strict);
+  EXPECT_DOUBLE_EQ(strict->strong_from, strict->center + 5 * strict->spread);
 
   scores.resize(kMinBackgroundPoints - 1);
   EXPECT_FALSE(background_of(scores));
