@@ -6,6 +6,7 @@
 #include "apps/commands.h"
 #include "apps/inputs.h"
 #include "apps/output_file.h"
+#include "apps/photograph_hint.h"
 #include "apps/query_operands.h"
 #include "apps/remote.h"
 #include "apps/remote_work.h"
@@ -170,6 +171,9 @@ Result<int> search_here(CommandContext& context, const SearchFlags& flags,
                 pipeline::QueryPipeline::create(*store, encoder.get(), decode, context.pool()));
   SIGHTLINE_TRY(const auto answers, ask(pipeline, query, std::move(queries)));
   SIGHTLINE_TRY_DO(note_state(context, *store, info));
+  if (encoder) {
+    SIGHTLINE_TRY_DO(note_photographs(context, *store, encoder->info(), Deadline::never()));
+  }
   const FindThumbnail thumbnail = [&](const PointId& id) {
     auto jpeg = store->thumbnail(id);
     return jpeg ? *std::move(jpeg) : std::string();

@@ -1,4 +1,5 @@
-// model, tokenize, preprocess, embed, similarity: against what the reference model computed.
+// model, tokenize, preprocess, embed, similarity: against what the reference model computed; and
+// what people are told when the model that ships is asked for photographs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -289,6 +290,55 @@ TEST(EmbeddedModel, IsFoundWhateverTheWorkingFolder) {
   ASSERT_EQ(check.code, 0) << check.err;
   EXPECT_THAT(check.json()["missing"], IsEmpty());
 }
+
+/// A collection of `photographs` that name their camera, and `drawings`.
+struct HintCase {
+  std::string name;
+  int photographs, drawings;
+  std::string model;
+  std::vector<std::string> query;
+  bool told;
+};
+class PhotographHint : public ::testing::TestWithParam<HintCase> {};
+
+TEST_P(PhotographHint, IsGivenOnceWhereTheEmbeddedModelIsAskedForPhotographs) {
+  const HintCase& c = GetParam();
+  Sandbox box;
+  box.dir().write("queries.txt", "a dog\na cat\n");
+  std::filesystem::create_directories(box.path("pictures"));
+  for (int i = 0; i < c.photographs; ++i) {
+    std::filesystem::copy(test_data("images/facts.jpg"),
+                          box.path("pictures/photo" + std::to_string(i) + ".jpg"));
+  }
+  for (int i = 0; i < c.drawings; ++i) {
+    box.write_picture("pictures/drawing" + std::to_string(i) + ".bmp", static_cast<unsigned>(i));
+  }
+  const Finished indexed = box.run({"index", box.path("pictures").string(), "--model", c.model});
+  ASSERT_EQ(indexed.code, 0) << indexed.err;
+  EXPECT_THAT(indexed.err, ::testing::Not(HasSubstr("photographs")));
+  std::vector<std::string> arguments{"search"};
+  for (const std::string& argument : c.query) {
+    arguments.push_back(argument == "queries.txt" ? box.path(argument).string() : argument);
+  }
+  const Finished found = box.run(arguments);
+  ASSERT_EQ(found.code, 0) << found.err;
+  const std::size_t first = found.err.find("bring-your-own-model.md");
+  EXPECT_EQ(first != std::string::npos, c.told) << found.err;
+  if (c.told) {
+    EXPECT_EQ(found.err.find("bring-your-own-model.md", first + 1), std::string::npos);
+  }
+  EXPECT_THAT(found.out, ::testing::Not(HasSubstr("bring-your-own")));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, PhotographHint,
+    ::testing::Values(HintCase{"Most", 3, 1, "embedded", {"a", "dog"}, true},
+                      HintCase{"ManyQueries", 2, 0, "embedded", {"--queries", "queries.txt"}, true},
+                      HintCase{"Json", 3, 1, "embedded", {"a dog", "--json"}, true},
+                      HintCase{"Half", 2, 2, "embedded", {"a dog"}, false},
+                      HintCase{"Drawings", 0, 3, "embedded", {"a dog"}, false},
+                      HintCase{"Quiet", 3, 1, "embedded", {"a dog", "--quiet"}, false},
+                      HintCase{"AnotherModel", 3, 1, tiny_model(), {"a dog"}, false}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace sightline::apps::testing
