@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json.h"
 #include "core/result.h"
@@ -19,5 +20,15 @@ inline constexpr int kMaxJsonDepth = 128;
 Result<Json> read_json(const std::string& text);
 
 inline constexpr std::size_t kJsonPadding = 64;
+
+/// As read_json(), but a list of kMinRow numbers or more, not all of them integers, and all of them
+/// finite as floats, comes as those floats: a binary value, which no JSON text stands for, that
+/// row_of() reads. Vectors of queries need not become a tree and be gathered from it again.
+Result<Json> read_json_with_rows(const std::string& text);
+
+inline constexpr std::size_t kMinRow = 16;
+
+/// The floats of such a value.
+std::vector<float> row_of(const Json& binary);
 
 }  // namespace sightline::http

@@ -6,6 +6,7 @@
 #include "http/errors.h"
 #include "http/internal/qdrant_request.h"
 #include "http/internal/vector_rules.h"
+#include "http/json_reader.h"
 #include "http/qdrant_answer.h"
 #include "http/qdrant_operations.h"
 #include "http/qdrant_routes.h"
@@ -65,19 +66,26 @@ Result<Asked> ask(const QdrantRequest& request) {
   return asked;
 }
 
-/// Reads with `read(InferenceInputs&)`, again once its texts and pictures are vectors.
+/// Reads the body with `read(BodyNode, InferenceInputs&)`, again once its texts and pictures are
+/// vectors.
 template <typename Read>
-auto read_and_encode(Asked& asked, Read read) -> decltype(read(std::declval<InferenceInputs&>())) {
+auto read_and_encode(Asked& asked, Read read)
+    -> decltype(read(std::declval<BodyNode>(), std::declval<InferenceInputs&>())) {
+  SIGHTLINE_TRY(Json body, read_json_with_rows(asked.request.http.body));
   InferenceInputs inputs;
-  auto first = read(inputs);
-  if (!first || inputs.empty()) return first;
+  auto first = read(BodyNode(body), inputs);
+  if (!first) {  // an error shows values as they came
+    SIGHTLINE_TRY(body, asked.request.read_body());
+    return read(BodyNode(body), inputs);
+  }
+  if (inputs.empty()) return first;
   auto vectors = asked.timed("encode", [&] {
     return run_inference(asked.request.services, asked.request.http.principal, *asked.config,
                          inputs.inputs(), asked.request.http.deadline);
   });
   if (!vectors) return std::move(vectors).error();
   inputs.set_vectors(*std::move(vectors));
-  return read(inputs);
+  return read(BodyNode(body), inputs);
 }
 
 constexpr std::size_t kMostHits = 10'000;
@@ -122,10 +130,7 @@ void write_answer(AnswerWriter& writer, const PointQuery& query, const PointAnsw
 
 Result<Response> query_points(const QdrantRequest& request) {
   SIGHTLINE_TRY(Asked asked, ask(request));
-  SIGHTLINE_TRY(const Json json, request.read_body());
-  SIGHTLINE_TRY(PointQuery query, read_and_encode(asked, [&json](InferenceInputs& inputs) {
-                  return read_query(BodyNode(json), inputs);
-                }));
+  SIGHTLINE_TRY(PointQuery query, read_and_encode(asked, read_query));
   std::vector<PointQuery> queries;
   queries.push_back(std::move(query));
   SIGHTLINE_TRY(const auto answers, run(asked, queries));
@@ -146,10 +151,7 @@ Result<std::vector<PointQuery>> read_searches(const BodyNode& body, InferenceInp
 
 Result<Response> query_batch(const QdrantRequest& request) {
   SIGHTLINE_TRY(Asked asked, ask(request));
-  SIGHTLINE_TRY(const Json json, request.read_body());
-  SIGHTLINE_TRY(auto queries, read_and_encode(asked, [&json](InferenceInputs& inputs) {
-                  return read_searches(BodyNode(json), inputs);
-                }));
+  SIGHTLINE_TRY(auto queries, read_and_encode(asked, read_searches));
   AnswerWriter writer;
   if (queries.empty()) {
     writer.raw("[]");
@@ -164,10 +166,7 @@ Result<Response> query_batch(const QdrantRequest& request) {
 
 Result<Response> query_groups(const QdrantRequest& request) {
   SIGHTLINE_TRY(Asked asked, ask(request));
-  SIGHTLINE_TRY(const Json json, request.read_body());
-  SIGHTLINE_TRY(GroupQuery query, read_and_encode(asked, [&json](InferenceInputs& inputs) {
-                  return read_group_query(BodyNode(json), inputs);
-                }));
+  SIGHTLINE_TRY(GroupQuery query, read_and_encode(asked, read_group_query));
   query.limit = std::min(query.limit, kMostHits);
   query.group_size = std::min(query.group_size, kMostHits);
   SIGHTLINE_TRY_DO(check_inputs(*asked.config, query.query));

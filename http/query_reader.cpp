@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "http/errors.h"
+#include "http/json_reader.h"
 #include "http/qdrant_operations.h"
 
 namespace sightline::http {
@@ -23,6 +24,7 @@ using pipeline::SparseInput;
 constexpr int kMaxPrefetchDepth = 64;
 
 Result<DenseInput> read_floats(const BodyNode& list) {
+  if (list.json().is_binary()) return row_of(list.json());
   DenseInput values;
   SIGHTLINE_TRY_DO(list.check_list());
   values.reserve(list.json().size());
@@ -194,8 +196,9 @@ class QueryReader {
   /// VectorInput.
   Result<QueryInput> read_input(const BodyNode& node) {
     const Json& json = node.json();
-    if (json.is_array()) {
-      if (!json.empty() && json.front().is_array()) {
+    if (json.is_array() || json.is_binary()) {
+      const bool is_list = json.is_array() && !json.empty();
+      if (is_list && (json.front().is_array() || json.front().is_binary())) {
         SIGHTLINE_TRY(MultiInput multi, read_multi(node));
         return QueryInput(std::move(multi));
       }

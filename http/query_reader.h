@@ -33,6 +33,7 @@ class InferenceInputs {
 
 // errors  those of BodyNode; kInvalidArgument: no form of a query; kUnimplemented: formula,
 //         relevance feedback, shard keys, inference of objects, IDF, what read_filter() leaves out.
+// Vectors may be rows of read_json_with_rows(); an error then shows them otherwise than they came.
 
 /// QueryRequest.
 Result<pipeline::PointQuery> read_query(const BodyNode& body, InferenceInputs& inputs);

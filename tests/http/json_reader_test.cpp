@@ -50,6 +50,45 @@ TEST(ReadJson, NestsTo128Levels) {
   EXPECT_FALSE(read_json(nested(1'000'000)));
 }
 
+/// `count` numbers of which the one at `at` is `number`.
+std::string list_text(std::size_t count, std::size_t at, const std::string& number) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < count; ++i) {
+    text += (i > 0 ? "," : "") + (i == at ? number : std::to_string(i));
+  }
+  return text + "]";
+}
+
+TEST(ReadJsonWithRows, MakesRowsOfVectorsAlone) {
+  struct Case {
+    std::string list;
+    bool is_row;
+  };
+  for (const auto& [list, is_row] : std::vector<Case>{
+           {list_text(kMinRow, 3, "-0.25"), true},
+           {list_text(512, 511, "1e-3"), true},
+           {list_text(kMinRow - 1, 3, "0.5"), false},
+           {list_text(kMinRow, 3, "3"), false},  // ids
+           {list_text(kMinRow, 3, "1e39"), false},
+           {list_text(kMinRow, 3, "\"0.5\""), false},
+           {list_text(kMinRow, 3, "null"), false},
+           {list_text(kMinRow, 3, "[0.5]"), false},
+           {list_text(kMinRow, 3, "123456789012345678901234567890"), false},
+       }) {
+    const auto read = read_json_with_rows(R"({"a": [)" + list + "]}");
+    ASSERT_TRUE(read) << read.error().message;
+    const Json& found = read->at("a").at(0);
+    EXPECT_EQ(found.is_binary(), is_row) << list;
+    const auto plain = read_json(list);
+    ASSERT_TRUE(plain);
+    if (is_row) {
+      EXPECT_EQ(row_of(found), plain->get<std::vector<float>>()) << list;
+    } else {
+      EXPECT_EQ(found, *plain) << list;
+    }
+  }
+}
+
 struct BadCase {
   std::string name, text;
 };

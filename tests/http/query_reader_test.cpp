@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "http/json_reader.h"
+
 namespace sightline::http {
 namespace {
 
@@ -25,6 +27,12 @@ PointQuery query_of(std::string_view text) {
   auto query = read_query(BodyNode(body), inputs);
   EXPECT_TRUE(query) << query.error().message;
   return query ? *std::move(query) : PointQuery();
+}
+/// Numbers enough for a row of read_json_with_rows(), beginning with `first`.
+std::string row_text(const std::string& first) {
+  std::string text = "[" + first;
+  for (std::size_t i = 1; i < kMinRow; ++i) text += "," + std::to_string(i) + ".5";
+  return text + "]";
 }
 /// What "query" stands for.
 template <typename Query>
@@ -236,6 +244,44 @@ INSTANTIATE_TEST_SUITE_P(
         {"Idf", R"({"params": {"idf": {"corpus": {}}}})", kLeftOut, "`params.idf`"},
     }),
     [](const auto& info) { return info.param.name; });
+
+TEST(QueryReader, RowsStandForTheirNumbers) {
+  const std::string a = row_text("-1"), b = row_text("0.25");
+  const auto read_both = [](const std::string& body) {
+    std::vector<PointQuery> queries;
+    for (const auto& json : {read_json(body), read_json_with_rows(body)}) {
+      InferenceInputs inputs;
+      auto query = read_query(BodyNode(*json), inputs);
+      EXPECT_TRUE(query) << body << ": " << query.error().message;
+      if (query) queries.push_back(*std::move(query));
+    }
+    return queries;
+  };
+  const auto floats = [](const std::string& text) {
+    return read_json(text)->get<std::vector<float>>();
+  };
+  for (const PointQuery& query : read_both(R"({"query": )" + a + R"(, "limit": 3})")) {
+    EXPECT_EQ(query.limit, 3u);
+    EXPECT_EQ(std::get<DenseInput>(std::get<NearestQuery>(query.query).input), floats(a));
+  }
+  for (const PointQuery& query : read_both(R"({"query": {"nearest": [)" + a + "," + b + "]}}")) {
+    EXPECT_THAT(std::get<MultiInput>(std::get<NearestQuery>(query.query).input).rows,
+                ElementsAre(floats(a), floats(b)));
+  }
+  std::string indices = "[0";
+  for (std::size_t i = 1; i < kMinRow; ++i) indices += "," + std::to_string(i);
+  for (const PointQuery& query :
+       read_both(R"({"query": {"indices": )" + indices + R"(], "values": )" + b + "}}")) {
+    EXPECT_EQ(std::get<SparseInput>(std::get<NearestQuery>(query.query).input).values, floats(b));
+  }
+  for (const PointQuery& query : read_both(R"({"query": {"recommend": {"positive": [)" + a +
+                                           R"(, 7], "negative": [)" + b + "]}}}")) {
+    const auto& recommend = std::get<RecommendQuery>(query.query);
+    ASSERT_EQ(recommend.positive.size(), 2u);
+    EXPECT_EQ(std::get<DenseInput>(recommend.positive[0]), floats(a));
+    EXPECT_EQ(std::get<DenseInput>(recommend.negative.at(0)), floats(b));
+  }
+}
 
 TEST(QueryReader, StopsAtDeepPrefetches) {
   std::string body = R"({"query": 1})";
