@@ -23,20 +23,23 @@ bool is_variable(std::string_view segment) {
 }
 
 /// Per segment 'l' for a literal that fits or 'v' for a variable; empty: another shape.
-std::string fit(const std::vector<std::string_view>& pattern,
-                const std::vector<std::string>& path) {
-  if (pattern.size() != path.size()) return "";
+std::string fit(std::string_view pattern, const std::vector<std::string>& path) {
   std::string kinds = "^";  // so that the root's is not empty
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    if (is_variable(pattern[i])) {
+  pattern.remove_prefix(pattern.starts_with('/') ? 1 : 0);
+  for (const std::string& segment : path) {
+    if (pattern.empty()) return "";
+    const std::size_t slash = std::min(pattern.find('/'), pattern.size());
+    const std::string_view wanted = pattern.substr(0, slash);
+    pattern.remove_prefix(std::min(slash + 1, pattern.size()));
+    if (is_variable(wanted)) {
       kinds += 'v';
-    } else if (pattern[i] == path[i]) {
+    } else if (wanted == segment) {
       kinds += 'l';
     } else {
       return "";
     }
   }
-  return kinds;
+  return pattern.empty() ? kinds : "";
 }
 
 bool same_shape(std::string_view a, std::string_view b) {
@@ -66,7 +69,7 @@ Result<RouteTable::Match> RouteTable::match(Method method, std::string_view path
   Match match;
   std::string best;
   for (const Route& route : routes_) {
-    const std::string kinds = fit(split_path(route.pattern), segments);
+    const std::string kinds = fit(route.pattern, segments);
     if (kinds.empty()) continue;
     if (std::ranges::find(match.allowed, route.method) == match.allowed.end()) {
       match.allowed.push_back(route.method);

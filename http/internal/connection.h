@@ -68,7 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     kClosed,
   };
 
-  static constexpr std::size_t kSmallRead = 4 * 1024;  // idle connections hold no more
+  static constexpr std::size_t kSmallRead = 16 * 1024;  // a query's; idle connections hold no more
   static constexpr std::size_t kMaxPipelined = 64 * 1024;
 
   void read_more();
