@@ -55,7 +55,7 @@ format-check:  ## Fail if `make format` would change a file.
 lint:  ## Check names and common mistakes with clang-tidy.
 	scripts/setup --tests --lint --bench
 	cmake --preset test -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
-	  -DSIGHTLINE_BENCHMARKS=ON
+	  -DSIGHTLINE_UNITY=OFF -DSIGHTLINE_BENCHMARKS=ON
 	scripts/lint -j $(JOBS)
 
 # All modules; `make sanitize SANITIZED="core;storage"` takes these alone.

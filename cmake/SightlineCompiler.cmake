@@ -45,6 +45,32 @@ function(sightline_module_folder module out)
   endif()
 endfunction()
 
+# `sightline_batch(target [PLAIN] a.cpp b.cpp ...)`: adds sources that are compiled as one file, which
+# parses headers and instantiates templates once for all of them. They share what is declared at
+# namespace scope, in unnamed namespaces too. A file with options or definitions of its own is compiled
+# alone. PLAIN: without the target's precompiled header.
+function(sightline_batch target)
+  cmake_parse_arguments(arg "PLAIN" "" "" ${ARGN})
+  set(files ${arg_UNPARSED_ARGUMENTS})
+  target_sources(${target} PRIVATE ${files})
+  if(arg_PLAIN)
+    set_source_files_properties(${files} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+  endif()
+  if(SIGHTLINE_UNITY)
+    list(GET files 0 first)
+    get_filename_component(name ${first} NAME_WE)
+    if(arg_PLAIN)
+      set_source_files_properties(
+        ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}.dir/Unity/unity_${name}_cxx.cxx
+        PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+    set_source_files_properties(${files} PROPERTIES UNITY_GROUP ${name})
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    # A .cpp that the compiler takes for a header may have members of a type in an unnamed namespace.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
 # What nearly every file of a module reads: half of the time that compiling one takes.
 function(sightline_precompile target)
   target_precompile_headers(${target} PRIVATE

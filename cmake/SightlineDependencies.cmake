@@ -137,6 +137,9 @@ endif()
 sightline_needs(needs_train train)
 if(needs_train)
   pkg_check_modules(RSVG REQUIRED IMPORTED_TARGET librsvg-2.0)
+  if(SIGHTLINE_UNITY)  # its -pthread defines a macro that the precompiled header of encoders lacks
+    set_target_properties(PkgConfig::RSVG PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+  endif()
 endif()
 
 if(SIGHTLINE_TESTS)

@@ -1,7 +1,5 @@
 #include "train/fine_tune.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -11,6 +9,7 @@
 #include "core/checksum.h"
 #include "core/log.h"
 #include "encoders/clip_config.h"
+#include "encoders/nn/torch_compat.h"
 #include "encoders/nn/weight_map.h"
 #include "encoders/tokenizer.h"
 #include "train/internal/catalogue_batches.h"

@@ -1,7 +1,5 @@
 #include "train/internal/language_trainer.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -10,6 +8,7 @@
 
 #include "core/checksum.h"
 #include "core/log.h"
+#include "encoders/nn/torch_compat.h"
 #include "encoders/nn/weight_map.h"
 #include "train/internal/checkpoint.h"
 #include "train/internal/dual_encoder.h"

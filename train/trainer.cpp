@@ -1,7 +1,5 @@
 #include "train/trainer.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,6 +10,7 @@
 
 #include "core/checksum.h"
 #include "core/log.h"
+#include "encoders/nn/torch_compat.h"
 #include "encoders/tokenizer.h"
 #include "train/bpe_trainer.h"
 #include "train/internal/batch_maker.h"
