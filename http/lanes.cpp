@@ -7,10 +7,8 @@
 namespace sightline::http::internal {
 
 WorkQueue::WorkQueue(std::size_t num_threads, std::size_t max_waiting, std::size_t num_loops)
-    : max_waiting_(max_waiting) {
-  for (std::size_t i = 0; i < num_threads + num_loops; ++i) {
-    threads_.emplace_back([this] { work(); });
-  }
+    : max_waiting_(max_waiting), places_(num_threads + num_loops) {
+  for (Idle& place : places_) threads_.emplace_back([this, &place] { work(place); });
 }
 
 void WorkQueue::finish() {
@@ -30,18 +28,26 @@ void WorkQueue::stop() {
 }
 
 bool WorkQueue::try_post(Task task) {
-  const MutexLock lock(mutex_);
-  if (tasks_.size() >= max_waiting_) return false;
-  tasks_.push_back(std::move(task));
-  num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
-  wake_one();
+  Idle* idle = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    if (tasks_.size() >= max_waiting_) return false;
+    tasks_.push_back(std::move(task));
+    num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
+    idle = take_idle();
+  }
+  wake(idle);
   return true;
 }
 
 void WorkQueue::start_loop(Loop loop) {
-  const MutexLock lock(mutex_);
-  loops_.push_back(std::move(loop));
-  wake_one();
+  Idle* idle = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    loops_.push_back(std::move(loop));
+    idle = take_idle();
+  }
+  wake(idle);
 }
 
 bool WorkQueue::try_keep() {
@@ -52,19 +58,27 @@ bool WorkQueue::try_keep() {
 }
 
 bool WorkQueue::hand_over(Loop loop) {
-  const MutexLock lock(mutex_);
-  if (idle_.empty()) return false;
-  loops_.push_back(std::move(loop));
-  wake_one();
+  Idle* idle = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    if (idle_.empty()) return false;
+    loops_.push_back(std::move(loop));
+    idle = take_idle();
+  }
+  wake(idle);
   return true;
 }
 
 void WorkQueue::post_kept(Task task) {
-  const MutexLock lock(mutex_);
-  tasks_.push_back(std::move(task));
-  num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
-  count_running(-1);
-  wake_one();
+  Idle* idle = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    tasks_.push_back(std::move(task));
+    num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
+    count_running(-1);
+    idle = take_idle();
+  }
+  wake(idle);
 }
 
 std::size_t WorkQueue::num_idle() {
@@ -72,11 +86,16 @@ std::size_t WorkQueue::num_idle() {
   return idle_.size();
 }
 
-void WorkQueue::wake_one() {
-  if (idle_.empty()) return;
-  idle_.back()->is_woken = true;
-  idle_.back()->woken.notify_one();
+WorkQueue::Idle* WorkQueue::take_idle() {
+  if (idle_.empty()) return nullptr;
+  Idle* idle = idle_.back();
+  idle->is_woken = true;
   idle_.pop_back();
+  return idle;
+}
+
+void WorkQueue::wake(Idle* idle) {
+  if (idle != nullptr) idle->woken.notify_one();
 }
 
 void WorkQueue::wait_for_work(Idle& idle) {
@@ -92,9 +111,8 @@ void WorkQueue::count_running(std::ptrdiff_t change) {
   if (change < 0) task_ended_.notify_all();
 }
 
-void WorkQueue::work() {
+void WorkQueue::work(Idle& idle) {
   settings::set_up_thread();  // handlers compute, too: one thread of theirs is one core
-  Idle idle;
   for (bool has_run = false;;) {
     Task task;
     Loop loop;

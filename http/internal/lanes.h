@@ -48,13 +48,15 @@ class WorkQueue {
   std::size_t num_idle();  ///< Threads that wait for a task or a loop.
 
  private:
-  /// Of a thread that waits.
+  /// Of a thread, for when it waits.
   struct Idle {
     CondVar woken;
     bool is_woken = false;
   };
-  void work();
-  void wake_one() REQUIRES(mutex_);
+  void work(Idle& idle);
+  Idle* take_idle() REQUIRES(mutex_);
+  /// Without the lock, for which the thread would have to wait again.
+  static void wake(Idle* idle);
   void wait_for_work(Idle& idle) REQUIRES(mutex_);
   void count_running(std::ptrdiff_t change) REQUIRES(mutex_);
 
@@ -66,6 +68,7 @@ class WorkQueue {
   bool ends_ GUARDED_BY(mutex_) = false;
   CondVar task_ended_;
   std::atomic<std::size_t> num_waiting_{0}, num_running_{0};  // changed while mutex_ is held
+  std::deque<Idle> places_;                                   // of each thread
   std::vector<std::thread> threads_;
 };
 
