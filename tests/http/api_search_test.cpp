@@ -42,7 +42,11 @@ TEST_F(ApiSearch, ByWords) {
   EXPECT_TRUE(answer["timings_ms"].contains("encode"));
   EXPECT_TRUE(answer["timings_ms"].contains("search"));
   EXPECT_TRUE(answer["timings_ms"].contains("total"));
-  EXPECT_EQ(answer["background"]["points"], 30);
+  const Json& background = answer["background"];
+  EXPECT_EQ(background["points"], 30);
+  // The model brings no threshold of its own.
+  EXPECT_DOUBLE_EQ(background["strong_from"].get<double>(),
+                   background["center"].get<double>() + 3 * background["spread"].get<double>());
 }
 
 TEST_F(ApiSearch, PagesGoOnWhereTheLastEnded) {
