@@ -19,13 +19,13 @@ constexpr std::chrono::seconds kHalfClosedTime{1};
 
 }  // namespace
 
-Connection::Connection(Hub& hub, IoLoop& loop, std::unique_ptr<Transport> transport)
+Connection::Connection(Hub& hub, asio::io_context& io, std::unique_ptr<Transport> transport)
     : hub_(hub),
-      loop_(loop),
+      io_(io),
       transport_(std::move(transport)),
       peer_{transport_->remote(), transport_->is_loopback()},
       read_buffer_(kSmallRead),
-      timer_(loop.io()) {
+      timer_(io) {
   hub_.num_connections.fetch_add(1);
 }
 

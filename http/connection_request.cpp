@@ -116,12 +116,11 @@ void Connection::dispatch() {
     answer(std::move(response));
     return;
   }
-  Task task = [self = shared_from_this()]() mutable {
+  const bool is_posted = queue->try_post([self = shared_from_this()]() mutable {
     Connection& connection = *self;
     connection.run_on_lane(std::move(self));
-  };
-  if (route_->lane == Lane::kQuery && loop_.keep(task)) return;
-  if (!queue->try_post(std::move(task))) {
+  });
+  if (!is_posted) {
     answer(
         error_response(429, "too many requests are waiting", error_style(), seconds_since_start()));
   }
@@ -140,7 +139,7 @@ Result<Response> Connection::call_handler() {
 }
 
 void Connection::run_on_lane(std::shared_ptr<Connection> self) {
-  asio::io_context& io = loop_.io();
+  asio::io_context& io = io_;
   // Who waited too long in the queue is not worked for.
   auto waited = request_.deadline.check("waiting in the queue");
   Response response =

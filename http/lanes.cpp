@@ -6,19 +6,13 @@
 
 namespace sightline::http::internal {
 
-WorkQueue::WorkQueue(std::size_t num_threads, std::size_t max_waiting, std::size_t num_loops)
-    : max_waiting_(max_waiting), places_(num_threads + num_loops) {
-  for (Idle& place : places_) threads_.emplace_back([this, &place] { work(place); });
-}
-
-void WorkQueue::finish() {
-  const MutexLock lock(mutex_);
-  while (!tasks_.empty() || running() > 0) task_ended_.wait(mutex_);
+WorkQueue::WorkQueue(std::size_t num_threads, std::size_t max_waiting) : max_waiting_(max_waiting) {
+  for (std::size_t i = 0; i < num_threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
 void WorkQueue::stop() {
   {
-    const MutexLock lock(mutex_);
+    MutexLock lock(mutex_);
     ends_ = true;
     for (Idle* idle : idle_) idle->woken.notify_one();
     idle_.clear();
@@ -27,58 +21,19 @@ void WorkQueue::stop() {
   threads_.clear();
 }
 
-bool WorkQueue::try_post(Task task) {
-  Idle* idle = nullptr;
+bool WorkQueue::try_post(std::function<void()> task) {
   {
-    const MutexLock lock(mutex_);
+    MutexLock lock(mutex_);
     if (tasks_.size() >= max_waiting_) return false;
     tasks_.push_back(std::move(task));
     num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
-    idle = take_idle();
+    if (!idle_.empty()) {
+      idle_.back()->is_woken = true;
+      idle_.back()->woken.notify_one();
+      idle_.pop_back();
+    }
   }
-  wake(idle);
   return true;
-}
-
-void WorkQueue::start_loop(Loop loop) {
-  Idle* idle = nullptr;
-  {
-    const MutexLock lock(mutex_);
-    loops_.push_back(std::move(loop));
-    idle = take_idle();
-  }
-  wake(idle);
-}
-
-bool WorkQueue::try_keep() {
-  const MutexLock lock(mutex_);
-  if (idle_.empty()) return false;
-  count_running(+1);
-  return true;
-}
-
-bool WorkQueue::hand_over(Loop loop) {
-  Idle* idle = nullptr;
-  {
-    const MutexLock lock(mutex_);
-    if (idle_.empty()) return false;
-    loops_.push_back(std::move(loop));
-    idle = take_idle();
-  }
-  wake(idle);
-  return true;
-}
-
-void WorkQueue::post_kept(Task task) {
-  Idle* idle = nullptr;
-  {
-    const MutexLock lock(mutex_);
-    tasks_.push_back(std::move(task));
-    num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
-    count_running(-1);
-    idle = take_idle();
-  }
-  wake(idle);
 }
 
 std::size_t WorkQueue::num_idle() {
@@ -86,67 +41,38 @@ std::size_t WorkQueue::num_idle() {
   return idle_.size();
 }
 
-WorkQueue::Idle* WorkQueue::take_idle() {
-  if (idle_.empty()) return nullptr;
-  Idle* idle = idle_.back();
-  idle->is_woken = true;
-  idle_.pop_back();
-  return idle;
-}
-
-void WorkQueue::wake(Idle* idle) {
-  if (idle != nullptr) idle->woken.notify_one();
-}
-
-void WorkQueue::wait_for_work(Idle& idle) {
-  while (tasks_.empty() && loops_.empty() && !ends_) {
+void WorkQueue::wait_for_task(Idle& idle) {
+  while (tasks_.empty() && !ends_) {
     idle.is_woken = false;
     idle_.push_back(&idle);
     while (!idle.is_woken && !ends_) idle.woken.wait(mutex_);
   }
 }
 
-void WorkQueue::count_running(std::ptrdiff_t change) {
-  num_running_.fetch_add(static_cast<std::size_t>(change), std::memory_order_relaxed);
-  if (change < 0) task_ended_.notify_all();
-}
-
-void WorkQueue::work(Idle& idle) {
+void WorkQueue::work() {
   settings::set_up_thread();  // handlers compute, too: one thread of theirs is one core
-  for (bool has_run = false;;) {
-    Task task;
-    Loop loop;
+  Idle idle;
+  for (;;) {
+    std::function<void()> task;
     {
-      const MutexLock lock(mutex_);
-      if (has_run) count_running(-1);
-      wait_for_work(idle);
-      if (!loops_.empty()) {
-        loop = std::move(loops_.front());
-        loops_.pop_front();
-      } else if (!tasks_.empty()) {
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
-        num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
-        count_running(+1);
-      } else {
-        return;
-      }
+      MutexLock lock(mutex_);
+      wait_for_task(idle);
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+      num_waiting_.store(tasks_.size(), std::memory_order_relaxed);
     }
-    if (loop) task = loop();
-    has_run = task != nullptr;
-    if (has_run) task();
+    num_running_.fetch_add(1, std::memory_order_relaxed);
+    task();
+    num_running_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 
 Lanes::Lanes(std::size_t query_threads, std::size_t write_threads, std::size_t long_threads,
-             std::size_t max_waiting, std::size_t num_loops)
-    : queues_{std::make_unique<WorkQueue>(query_threads, max_waiting, num_loops),
+             std::size_t max_waiting)
+    : queues_{std::make_unique<WorkQueue>(query_threads, max_waiting),
               std::make_unique<WorkQueue>(write_threads, max_waiting),
               std::make_unique<WorkQueue>(long_threads, max_waiting)} {}
-
-void Lanes::finish() {
-  for (const auto& queue : queues_) queue->finish();
-}
 
 void Lanes::stop() {
   for (const auto& queue : queues_) queue->stop();

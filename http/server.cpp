@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
-#include <latch>
 #include <thread>
 #include <utility>
 
@@ -19,7 +19,6 @@
 #include "http/internal/body_budget.h"
 #include "http/internal/connection.h"
 #include "http/internal/gate.h"
-#include "http/internal/io_loop.h"
 #include "http/internal/lanes.h"
 
 namespace sightline::http {
@@ -29,7 +28,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using internal::Connection;
 using internal::ErrorCode;
-using internal::IoLoop;
 
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kCallOffTime{4};
@@ -75,22 +73,47 @@ std::size_t or_default(std::size_t value, std::size_t fallback) {
   return value > 0 ? value : fallback;
 }
 
+/// One thread of Asio's with connections of its own, so that none of them needs a lock.
+struct IoThread {
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::vector<std::weak_ptr<Connection>> connections;
+  std::size_t prune_at = 64;
+  std::thread thread;
+
+  void add(const std::shared_ptr<Connection>& connection) {
+    if (connections.size() >= prune_at) {
+      std::erase_if(connections, [](const auto& weak) { return weak.expired(); });
+      prune_at = 64 + 2 * connections.size();
+    }
+    connections.push_back(connection);
+  }
+  template <typename F>
+  void for_all(F what) {
+    asio::post(io, [this, what] {
+      const auto copy = connections;
+      for (const auto& weak : copy) {
+        if (const auto connection = weak.lock()) what(*connection);
+      }
+    });
+  }
+};
+
 class AsioServer final : public Server {
  public:
   AsioServer(ServerOptions options, const RouteTable& routes, KeyRing& keys, Metrics& metrics)
       : options_(std::move(options)),
         gate_(options_, routes, keys),
         lanes_(std::make_shared<internal::Lanes>(options_.query_threads, options_.write_threads,
-                                                 options_.long_threads, options_.queue_size,
-                                                 options_.io_threads)),
+                                                 options_.long_threads, options_.queue_size)),
         json_budget_(std::make_shared<internal::BodyBudget>(
             std::max(options_.max_json_in_flight_bytes, options_.max_json_bytes))),
         hub_(new internal::Hub{options_, gate_, *lanes_, metrics, *json_budget_}) {
     for (std::size_t i = 0; i < options_.io_threads; ++i) {
-      loops_.push_back(std::make_unique<IoLoop>(*lanes_->queue(Lane::kQuery)));
+      threads_.push_back(std::make_unique<IoThread>());
     }
-    acceptor_ = std::make_unique<tcp::acceptor>(loops_.front()->io());
-    pause_ = std::make_unique<asio::steady_timer>(loops_.front()->io());
+    acceptor_ = std::make_unique<tcp::acceptor>(threads_.front()->io);
+    pause_ = std::make_unique<asio::steady_timer>(threads_.front()->io);
   }
   ~AsioServer() override { stop(); }
 
@@ -105,8 +128,9 @@ class AsioServer final : public Server {
 
   void run() {
     accept();
-    for (const auto& loop : loops_) loop->start();
-    is_started_ = true;
+    for (const auto& thread : threads_) {
+      thread->thread = std::thread([io = &thread->io] { io->run(); });
+    }
   }
 
   std::string address() const override { return address_; }
@@ -116,24 +140,28 @@ class AsioServer final : public Server {
     if (is_stopped_) return;
     is_stopped_ = true;
     hub_->stopping.store(true);
-    asio::post(loops_.front()->io(), [this] {
+    asio::post(threads_.front()->io, [this] {
       ErrorCode ignored;
       acceptor_->close(ignored);
       pause_->cancel();
     });
-    for (const auto& loop : loops_) {
-      loop->for_all([](Connection& connection) { connection.shut_down(); });
+    for (const auto& thread : threads_) {
+      thread->for_all([](Connection& connection) { connection.shut_down(); });
     }
     if (!wait_for_end(options_.shutdown_grace)) {
-      for (const auto& loop : loops_) {
-        loop->for_all([](Connection& connection) { connection.call_off(); });
+      for (const auto& thread : threads_) {
+        thread->for_all([](Connection& connection) { connection.call_off(); });
       }
       wait_for_end(kCallOffTime);
     }
-    close_connections();
-    lanes_->finish();
-    for (const auto& loop : loops_) loop->release();
+    for (const auto& thread : threads_) {
+      thread->for_all([](Connection& connection) { connection.close(); });
+    }
     lanes_->stop();
+    for (const auto& thread : threads_) thread->work.reset();
+    for (const auto& thread : threads_) {
+      if (thread->thread.joinable()) thread->thread.join();
+    }
   }
 
   /// Counts that the server itself keeps. They outlive it, as the metrics do.
@@ -170,20 +198,9 @@ class AsioServer final : public Server {
     return true;
   }
 
-  /// No request is begun any more when this returns.
-  void close_connections() {
-    if (!is_started_) return;
-    const auto closed = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(loops_.size()));
-    for (const auto& loop : loops_) {
-      loop->for_all([](Connection& connection) { connection.close(); });
-      asio::post(loop->io(), [closed] { closed->count_down(); });
-    }
-    closed->wait();
-  }
-
   void accept() {
-    IoLoop& loop = *loops_[next_loop_++ % loops_.size()];
-    acceptor_->async_accept(loop.io(), [this, &loop](ErrorCode error, tcp::socket socket) {
+    IoThread& thread = *threads_[next_thread_++ % threads_.size()];
+    acceptor_->async_accept(thread.io, [this, &thread](ErrorCode error, tcp::socket socket) {
       if (hub_->stopping.load() || error == asio::error::operation_aborted) return;
       if (error) {
         // Out of descriptors, most likely: some come back as connections end.
@@ -195,10 +212,10 @@ class AsioServer final : public Server {
         return;
       }
       if (hub_->num_connections.load() < options_.max_connections) {
-        asio::post(loop.io(), [this, &loop, socket = std::move(socket)]() mutable {
+        asio::post(thread.io, [this, &thread, socket = std::move(socket)]() mutable {
           auto connection = std::make_shared<Connection>(
-              *hub_, loop, internal::make_tcp_transport(std::move(socket)));
-          loop.add(connection);
+              *hub_, thread.io, internal::make_tcp_transport(std::move(socket)));
+          thread.add(connection);
           connection->start();
           if (hub_->stopping.load()) connection->shut_down();
         });
@@ -212,12 +229,11 @@ class AsioServer final : public Server {
   std::shared_ptr<internal::Lanes> lanes_;
   std::shared_ptr<internal::BodyBudget> json_budget_;
   std::shared_ptr<internal::Hub> hub_;
-  std::vector<std::unique_ptr<IoLoop>> loops_;
+  std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<tcp::acceptor> acceptor_;
   std::unique_ptr<asio::steady_timer> pause_;
   std::string address_;
-  std::size_t next_loop_ = 0;
-  bool is_started_ = false;
+  std::size_t next_thread_ = 0;
   Mutex stop_mutex_;
   bool is_stopped_ GUARDED_BY(stop_mutex_) = false;
 };

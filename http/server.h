@@ -1,7 +1,7 @@
 // http/server.h: the listening socket, the connections and the threads behind them.
 //
-// Loops read and write bytes, each for connections of its own; a handler runs on the lane that its
-// route names (route.h), so that a slow one never keeps bytes from moving.
+// Asio's threads read and write bytes, each with connections of its own; a handler runs on the lane
+// its route names (route.h), so that a slow one never keeps bytes from moving.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,7 @@ struct ServerOptions {
   std::vector<std::string> cors_origins;
   std::filesystem::path spool_folder;  ///< Uploads on their way; made, and emptied at start.
 
-  std::size_t io_threads = 0;     ///< Loops that move bytes. 0: one per core, at most 4.
+  std::size_t io_threads = 0;     ///< 0: one per core, at most 4.
   std::size_t query_threads = 0;  ///< 0: 16 and two per core: most of them wait.
   std::size_t write_threads = 0;  ///< 0: 16 and one per core.
   std::size_t long_threads = 0;   ///< 0: 8.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
@@ -14,7 +15,6 @@
 #include "http/internal/body_budget.h"
 #include "http/internal/body_receiver.h"
 #include "http/internal/gate.h"
-#include "http/internal/io_loop.h"
 #include "http/internal/lanes.h"
 #include "http/internal/request_reader.h"
 #include "http/internal/transport.h"
@@ -39,11 +39,11 @@ struct Hub {
 /// The sink of a streamed answer: a lane's thread writes into it, the connection's sends.
 class StreamSink;
 
-/// Lives as long as an operation of it is in flight. Thread-safety: all methods are called by
-/// `loop` alone.
+/// Lives as long as an operation of it is in flight. Thread-safety: all methods are called on the
+/// thread of `io` alone.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Hub& hub, IoLoop& loop, std::unique_ptr<Transport> transport);
+  Connection(Hub& hub, boost::asio::io_context& io, std::unique_ptr<Transport> transport);
   ~Connection();
 
   void start();
@@ -105,7 +105,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ErrorStyle error_style() const;
 
   Hub& hub_;
-  IoLoop& loop_;
+  boost::asio::io_context& io_;
   std::unique_ptr<Transport> transport_;
   Peer peer_;
 

@@ -389,26 +389,6 @@ TEST_F(Connections, AFullQueueIsAnswered429) {
   for (HttpClient& one : clients) EXPECT_EQ(one.read_answer().body, "waited");
 }
 
-TEST_F(Connections, HandlersThatWaitHoldUpNobodyElse) {
-  constexpr int kBusy = 6;  // more than there are loops
-  options_.query_threads = kBusy;
-  start();
-  std::vector<HttpClient> busy, others;
-  for (int i = 0; i < kBusy; ++i) {
-    busy.push_back(connect());
-    others.push_back(connect());  // in turn: every loop has both kinds
-  }
-  for (int i = 0; i < kBusy; ++i) {
-    busy[static_cast<std::size_t>(i)].send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    ASSERT_TRUE(reaches(num_waiting_, i + 1)) << "all of the lane's threads run handlers";
-    for (HttpClient& other : others) EXPECT_EQ(other.request("GET", "/inline").body, "inline");
-    EXPECT_EQ(others.front().post_json("/json", "[1]").body, "[1]") << "another lane";
-  }
-  EXPECT_EQ(connect().request("GET", "/inline").body, "inline") << "and a new connection";
-  lets_go_.store(true);
-  for (HttpClient& one : busy) EXPECT_EQ(one.read_answer().body, "waited");
-}
-
 TEST_F(Connections, StopFinishesWhatRuns) {
   start();
   HttpClient idle = connect();
