@@ -35,8 +35,9 @@ torch::Tensor composed_attention(const torch::Tensor& q, const torch::Tensor& k,
     const torch::Tensor added = mask.expand({n, heads, tq, tk}).reshape({n * heads, tq, tk});
     scores = at::baddbmm(added, flat(q), flat(k).transpose(1, 2), 1.0, scale);
   } else {
-    scores = at::baddbmm(torch::zeros({1, 1, 1}, q.options()).expand({n * heads, tq, tk}), flat(q),
-                         flat(k).transpose(1, 2), 0.0, scale);
+    // Not baddbmm() with a factor of 0: for small products LibTorch 1.13 multiplies what happens to
+    // stand in the memory of the result by it, and zero times NaN is NaN.
+    scores = at::bmm(flat(q) * scale, flat(k).transpose(1, 2));
   }
   const torch::Tensor weights = at::softmax(scores, -1, torch::kFloat32).to(v.scalar_type());
   return at::bmm(weights, flat(v)).view({n, heads, tq, v.size(3)});

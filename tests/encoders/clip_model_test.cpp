@@ -132,6 +132,17 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, ClipParity,
                                                                               : "Gelu";
                          });
 
+TEST(Attention, OfSmallShapesIsMadeOfItsArgumentsAlone) {
+  const torch::Tensor q = torch::randn({3, 2, 1, 16}), k = torch::randn({3, 2, 5, 16});
+  const torch::Tensor expected = torch::softmax(torch::matmul(q, k.transpose(2, 3)) / 4.0, -1);
+  for (int i = 0; i < 50; ++i) {
+    // Freed memory of the size of the scores, which the next tensor of that size gets.
+    for (int j = 0; j < 4; ++j) torch::full({3 * 2 * 1 * 5}, std::nanf(""));
+    const torch::Tensor out = dot_product_attention(q, k, k, Causal::kNo, {});
+    ASSERT_TRUE(torch::allclose(out, torch::matmul(expected, k), 1e-4, 1e-5)) << out;
+  }
+}
+
 TEST(ClipModel, InterpolatesPositionsForOtherImageSizes) {
   const Golden golden("clip-vit-tiny");
   const auto model = load_model("clip-vit-tiny");
