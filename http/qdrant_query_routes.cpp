@@ -76,9 +76,10 @@ auto read_and_encode(Asked& asked, Read read)
   auto first = read(BodyNode(body), inputs);
   if (!first) {  // an error shows values as they came
     SIGHTLINE_TRY(body, asked.request.read_body());
-    return read(BodyNode(body), inputs);
+    inputs = InferenceInputs();
+    first = read(BodyNode(body), inputs);
   }
-  if (inputs.empty()) return first;
+  if (!first || inputs.empty()) return first;
   auto vectors = asked.timed("encode", [&] {
     return run_inference(asked.request.services, asked.request.http.principal, *asked.config,
                          inputs.inputs(), asked.request.http.deadline);
