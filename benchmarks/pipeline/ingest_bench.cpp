@@ -126,7 +126,7 @@ void ingest_run(benchmark::State& state, ModelShape shape) {
 }
 
 BENCHMARK_CAPTURE(ingest_run, embedded, ModelShape::kEmbedded)
-    ->Arg(600)
+    ->Arg(3000)
     ->Iterations(1)
     ->Unit(benchmark::kSecond);
 BENCHMARK_CAPTURE(ingest_run, vit_b_32, ModelShape::kVitB32)

@@ -79,10 +79,11 @@ Result<ImageHeader> header_of(ByteView bytes, Format format) {
   return internal_error("unknown picture format");
 }
 
-Result<image::Image> stored_pixels(ByteView bytes, const ImageHeader& header, AlphaRule alpha) {
+Result<image::Image> stored_pixels(ByteView bytes, const ImageHeader& header, AlphaRule alpha,
+                                   image::Image spare) {
   switch (header.format) {
     case Format::kJpeg:
-      return decode_jpeg(bytes, header);
+      return decode_jpeg(bytes, header, std::move(spare));
     case Format::kPng:
       return decode_png(bytes, header, alpha);
     case Format::kWebp:
@@ -197,7 +198,8 @@ std::uint64_t decode_cost_bytes(const ImageHeader& header) {
   return pixels * std::max(bytes_per_pixel(header), turning) + kFixed;
 }
 
-Result<image::Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options) {
+Result<image::Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options,
+                            image::Image spare) {
   SIGHTLINE_TRY(const ImageHeader header, parse_header(bytes));
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   if (pixels > options.max_pixels) {
@@ -208,7 +210,8 @@ Result<image::Image> decode(std::span<const std::byte> bytes, const DecodeOption
                       std::to_string(options.max_pixels)};
   }
   return without_exceptions([&]() -> Result<image::Image> {
-    SIGHTLINE_TRY(image::Image stored, stored_pixels(ByteView(bytes), header, options.alpha));
+    SIGHTLINE_TRY(image::Image stored,
+                  stored_pixels(ByteView(bytes), header, options.alpha, std::move(spare)));
     return apply_orientation(std::move(stored), header.orientation);
   });
 }

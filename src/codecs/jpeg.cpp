@@ -210,8 +210,8 @@ Result<ImageHeader> jpeg_header(ByteView bytes) {
   return header;
 }
 
-Result<image::Image> decode_jpeg(ByteView bytes, const ImageHeader& header) {
-  SIGHTLINE_TRY(image::Image picture, make_image(header.width, header.height));
+Result<image::Image> decode_jpeg(ByteView bytes, const ImageHeader& header, image::Image spare) {
+  SIGHTLINE_TRY(image::Image picture, reuse_image(std::move(spare), header.width, header.height));
   jpeg_decompress_struct info{};
   jpeg_progress_mgr progress{};
   progress.progress_monitor = on_progress;

@@ -68,6 +68,17 @@ Result<image::Image> make_image(std::size_t width, std::size_t height, std::size
   }
 }
 
+Result<image::Image> reuse_image(image::Image spare, std::size_t width, std::size_t height) {
+  if (spare.rgb.capacity() / 3 / height < width) {
+    spare = {};  // growing it would copy what nobody needs
+    return make_image(width, height);
+  }
+  spare.width = width;
+  spare.height = height;
+  spare.rgb.resize(width * height * 3);
+  return spare;
+}
+
 void flatten_rgba(const std::uint8_t* rgba, std::size_t count, AlphaRule rule, std::uint8_t* rgb) {
   for (std::size_t i = 0; i < count; ++i, rgba += 4, rgb += 3) {
     const std::uint8_t alpha = rule == AlphaRule::kDrop ? std::uint8_t{255} : rgba[3];

@@ -18,6 +18,7 @@ constexpr std::size_t kSmallOutcomes = 256;   // that make a commit worth its wh
 constexpr std::size_t kEncodedPerCommit = 64;
 constexpr std::chrono::milliseconds kCommitDelay{200};
 constexpr std::chrono::milliseconds kTick{250};
+constexpr std::uint64_t kSpareShare = 8;  // of the memory for decodes may idle between two
 
 // On one core, 8 pictures per forward pass are the best for widths of 192 and of 768 alike (weights
 // are read once per batch, activations still fit the caches); slow models get fewer. A GPU wants
@@ -45,14 +46,12 @@ IngestJob::IngestJob(CollectionStore& store, const encoders::Encoder& encoder, C
       pool_(pool),
       options_(options),
       budget_(options.decode_bytes),
+      spare_pictures_(options.decode_bytes / kSpareShare),
       ledger_(std::move(skip_log)),
-      context_{store,
-               encoder.info(),
-               options,
-               budget_,
-               times_,
-               *this,
-               Deadline::never().with_stop(stop_work_.get_token())},
+      context_{store,           encoder.info(),
+               options,         budget_,
+               spare_pictures_, times_,
+               *this,           Deadline::never().with_stop(stop_work_.get_token())},
       batch_size_(first_batch_size(options, encoder.info())),
       meter_(Clock::system().now()),
       start_(Clock::system().now()) {}

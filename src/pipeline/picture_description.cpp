@@ -17,11 +17,12 @@ Result<PictureDescription> describe_picture(std::span<const std::byte> bytes,
                                             const codecs::ImageHeader& header,
                                             const codecs::Sha256& digest,
                                             const codecs::DecodeOptions& options,
-                                            std::size_t thumbnail_edge, StageTimes& times) {
+                                            std::size_t thumbnail_edge, StageTimes& times,
+                                            image::Image spare) {
   PictureDescription described;
   {
     CpuTimer timer(times, Stage::kDecode);
-    SIGHTLINE_TRY(described.pixels, codecs::decode(bytes, options));
+    SIGHTLINE_TRY(described.pixels, codecs::decode(bytes, options, std::move(spare)));
   }
   CpuTimer timer(times, Stage::kFacts);
   const image::ImageView pixels = described.pixels.view();

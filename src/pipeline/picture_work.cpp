@@ -227,7 +227,8 @@ class PictureWork {
 
   Result<WorkResult> decode() {
     auto described = describe_picture(bytes_, header_, digest_, context_.options.decode,
-                                      context_.options.thumbnail_edge, context_.times);
+                                      context_.options.thumbnail_edge, context_.times,
+                                      context_.spare_pictures.take());
     if (!described) return done(skipped(described.error().with_context(label())));
     bytes_ = {};
     SIGHTLINE_TRY(Outcome outcome, indexed(std::move(described->facts)));
@@ -240,6 +241,7 @@ class PictureWork {
     CpuTimer timer(context_.times, Stage::kPreprocess);
     auto preprocessed = image::preprocess(described->pixels.view(), context_.encoder.preprocess,
                                           result.row.batch->pixels.row(result.row.index));
+    context_.spare_pictures.keep(std::move(described->pixels));
     // The row is taken either way: a skipped outcome in it passes through the encoder unseen.
     if (!preprocessed) outcome = skipped(preprocessed.error().with_context(label()));
     outcome.claimed_content = claim_;

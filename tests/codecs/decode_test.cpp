@@ -255,6 +255,23 @@ TEST(Decode, JpegRowsAreEqualWhereverTheyLie) {
   for (std::size_t y = 1; y < kHeight; ++y) EXPECT_EQ(row(y), row(0)) << y;
 }
 
+TEST(Decode, MemoryOfASparePictureLeavesNoTrace) {
+  for (const std::string file : {"smooth.jpg", "smooth_gray.jpg", "cmyk.jpg", "rgb.png"}) {
+    const auto bytes = load_picture(file);
+    const image::Image clean = decode(bytes, {}).value();
+    for (const std::size_t spare_width : {1, 23, 400}) {
+      image::Image spare{spare_width, 50, std::vector<std::uint8_t>(spare_width * 50 * 3, 0xAB)};
+      const std::uint8_t* memory = spare.rgb.data();
+      const image::Image picture = decode(bytes, {}, std::move(spare)).value();
+      EXPECT_EQ(picture.width, clean.width) << file;
+      EXPECT_EQ(picture.rgb, clean.rgb) << file << ", spare of width " << spare_width;
+      if (file == "smooth.jpg" && spare_width == 400) {
+        EXPECT_EQ(picture.rgb.data(), memory);
+      }
+    }
+  }
+}
+
 TEST(Decode, CmykIsPillowsPlainFormula) {
   for (const std::string kind : {"cmyk", "ycck"}) {
     const image::Image expected = decode_file(kind + "_expected.png");

@@ -21,7 +21,8 @@ Result<ImageHeader> gif_header(ByteView bytes);
 /// Width and height are those after the file's own rotations, which libheif applies.
 Result<ImageHeader> heif_header(ByteView bytes, Format format);
 
-Result<image::Image> decode_jpeg(ByteView bytes, const ImageHeader& header);
+/// Works in the memory of `spare` if it suffices.
+Result<image::Image> decode_jpeg(ByteView bytes, const ImageHeader& header, image::Image spare);
 Result<image::Image> decode_png(ByteView bytes, const ImageHeader& header, AlphaRule alpha);
 Result<image::Image> decode_webp(ByteView bytes, const ImageHeader& header, AlphaRule alpha);
 Result<image::Image> decode_tiff(ByteView bytes, const ImageHeader& header, AlphaRule alpha);

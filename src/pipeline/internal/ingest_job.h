@@ -30,6 +30,7 @@
 #include "pipeline/internal/ingest_ledger.h"
 #include "pipeline/internal/picture_work.h"
 #include "pipeline/internal/source_scout.h"
+#include "pipeline/internal/spare_pictures.h"
 #include "pipeline/internal/stage_times.h"
 
 namespace sightline::pipeline {
@@ -83,6 +84,7 @@ class IngestJob final : public std::enable_shared_from_this<IngestJob>, private 
   ComputePool& pool_;
   const IngestOptions& options_;
   codecs::DecodeBudget budget_;
+  SparePictures spare_pictures_;
   StageTimes times_;
   IngestLedger ledger_;
   std::atomic<bool> stopping_{false};

@@ -22,12 +22,13 @@ struct PictureDescription {
   Json facts;  ///< `_image` without "uri" and "name".
   std::string thumbnail;
 };
-/// Decodes and describes. errors  those of codecs::decode().
+/// Decodes (`spare`: see codecs::decode) and describes. errors  those of codecs::decode().
 Result<PictureDescription> describe_picture(std::span<const std::byte> bytes,
                                             const codecs::ImageHeader& header,
                                             const codecs::Sha256& digest,
                                             const codecs::DecodeOptions& options,
-                                            std::size_t thumbnail_edge, StageTimes& times);
+                                            std::size_t thumbnail_edge, StageTimes& times,
+                                            image::Image spare = {});
 
 /// What a point of the collection has of a picture already.
 struct KnownPicture {

@@ -13,6 +13,7 @@
 #include "image/preprocess.h"
 #include "pipeline/internal/ingest_ledger.h"
 #include "pipeline/internal/source_scout.h"
+#include "pipeline/internal/spare_pictures.h"
 #include "pipeline/internal/stage_times.h"
 
 namespace sightline::pipeline {
@@ -49,6 +50,7 @@ struct WorkContext {
   const encoders::EncoderInfo& encoder;
   const IngestOptions& options;
   codecs::DecodeBudget& budget;
+  SparePictures& spare_pictures;
   StageTimes& times;
   WorkHost& host;
   Deadline until_stopped;  ///< Called off when the job stops.
