@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "core/json.h"
+#include "train/noun_texts.h"
 
 namespace sightline::train {
 namespace fs = std::filesystem;
@@ -38,8 +39,9 @@ class Phrases {
   std::unordered_set<std::string> phrases_;
 };
 
-Phrases trained_phrases(const std::vector<SourcePicture>& pictures) {
+Phrases trained_phrases(const std::vector<SourcePicture>& pictures, const WordNet& net) {
   Phrases phrases;
+  for (const LanguageText& text : list_noun_texts(pictures, net)) phrases.add(text.text);
   for (const SourcePicture& picture : pictures) {
     if (picture.held_out || is_measured_only(picture.source)) continue;
     phrases.add(picture.words.title);
@@ -77,7 +79,7 @@ Result<void> write_manifest(const std::vector<HeldOutPicture>& pictures, const f
 std::vector<HeldOutPicture> with_unseen_synonyms(const std::vector<HeldOutPicture>& held_out,
                                                  const std::vector<SourcePicture>& pictures,
                                                  const WordNet& net) {
-  const Phrases seen = trained_phrases(pictures);
+  const Phrases seen = trained_phrases(pictures, net);
   std::vector<HeldOutPicture> renamed;
   for (const auto& [image, caption] : held_out) {
     std::string other = unseen_synonym(caption, net, seen);
@@ -95,7 +97,7 @@ Result<std::vector<fs::path>> write_held_out_manifests(const fs::path& data,
                                                        const fs::path& folder) {
   SIGHTLINE_TRY(const auto pictures, list_sources(data));
   SIGHTLINE_TRY(const auto texts, list_language_texts(data));
-  SIGHTLINE_TRY(const auto net, WordNet::read(data / "debian/wordnet-base/usr/share/wordnet"));
+  SIGHTLINE_TRY(const auto net, read_wordnet(data));
   std::set<std::string> languages{"en"};
   for (const LanguageText& text : texts) languages.insert(text.language);
   std::error_code error;

@@ -73,7 +73,7 @@ std::size_t LanguageSet::num_texts() const {
 }
 
 Result<LanguageSet> make_language_set(const std::vector<SourcePicture>& pictures,
-                                      const std::vector<LanguageText>& foreign,
+                                      const std::vector<LanguageText>& others,
                                       const encoders::Encoder& teacher, const CaptionMix& mix,
                                       std::uint64_t seed, std::stop_token stop) {
   LanguageSet set;
@@ -82,27 +82,17 @@ Result<LanguageSet> make_language_set(const std::vector<SourcePicture>& pictures
     set.languages[kEnglish].push_back({text, english.row_of(text), title_hash(text)});
   }
   std::vector<std::vector<std::int64_t>> means;  // rows of the titles, for texts with several
-  std::vector<LanguageItem*> meant;
-  for (const LanguageText& text : foreign) {
+  for (const LanguageText& text : others) {
     if (text.held_out) continue;
-    LanguageItem item{text.text, 0, title_hash(text.titles.front())};
-    if (text.titles.size() == 1) item.target = english.row_of(text.titles.front());
-    set.languages[text.language].push_back(std::move(item));
-  }
-  for (auto& [language, items] : set.languages) {
-    if (language == kEnglish) continue;
-    for (LanguageItem& item : items) meant.push_back(&item);
-  }
-  std::size_t at = 0;
-  for (const LanguageText& text : foreign) {  // sorted by language, as `meant` is
-    if (text.held_out) continue;
-    LanguageItem& item = *meant[at++];
-    if (text.titles.size() == 1) continue;
     std::vector<std::int64_t> rows;
     for (const std::string& title : text.titles) rows.push_back(english.row_of(title));
-    item.target = -1 - static_cast<std::int64_t>(means.size());
-    item.concept_id = title_hash(text.language + ' ' + text.text);
-    means.push_back(std::move(rows));
+    LanguageItem item{text.text, rows.front(), title_hash(text.titles.front())};
+    if (rows.size() > 1) {
+      item.target = -1 - static_cast<std::int64_t>(means.size());
+      item.concept_id = title_hash(text.language + ' ' + text.text);
+      means.push_back(std::move(rows));
+    }
+    set.languages[text.language].push_back(std::move(item));
   }
   SIGHTLINE_TRY(const torch::Tensor rows,
                 embed(english.all(), teacher, Deadline::never().with_stop(stop)));
@@ -112,8 +102,10 @@ Result<LanguageSet> make_language_set(const std::vector<SourcePicture>& pictures
     all.push_back(mean / mean.norm().clamp_min(1e-12));
   }
   set.targets = torch::cat(all);
-  for (LanguageItem* item : meant) {
-    if (item->target < 0) item->target = rows.size(0) - 1 - item->target;
+  for (auto& [language, items] : set.languages) {
+    for (LanguageItem& item : items) {
+      if (item.target < 0) item.target = rows.size(0) - 1 - item.target;
+    }
   }
   return set;
 }
@@ -148,35 +140,32 @@ std::map<SymbolWord, std::uint64_t> count_symbol_words(const LanguageSet& set,
 LanguageBatches::LanguageBatches(const LanguageSet& set, const LanguageStage& stage,
                                  const encoders::Tokenizer& tokenizer, std::size_t max_tokens)
     : set_(set), stage_(stage), pad_(tokenizer.pad_id()) {
-  double foreign = 0, english = 0;
-  std::vector<double> weights;
   for (const auto& [language, items] : set.languages) {
     auto& entries = languages_.emplace_back();
     for (const LanguageItem& item : items) {
       entries.push_back({&item, tokenizer.encode(item.text, max_tokens)});
     }
     const auto weight = stage.weights.find(language);
-    weights.push_back((weight == stage.weights.end() ? 1.0 : weight->second) *
-                      std::sqrt(static_cast<double>(items.size())));
-    (language == kEnglish ? english : foreign) += weights.back();
-  }
-  double sum = 0;
-  std::size_t i = 0;
-  for (const auto& [language, items] : set.languages) {
-    const bool is_english = language == kEnglish;
-    const double share = is_english ? stage.english : 1 - stage.english;
-    const double of = is_english ? english : foreign;
-    const double weight = weights[i++];
-    sum += of > 0 ? weight * share / of : 0;  // weights of 0 leave a whole group out
-    cumulative_.push_back(sum);
+    weights_.push_back((weight == stage.weights.end() ? 1.0 : weight->second) *
+                       std::sqrt(static_cast<double>(items.size())));
+    is_english_.push_back(language == kEnglish);
+    (language == kEnglish ? english_ : foreign_) += weights_.back();
   }
 }
 
-LanguageBatches::Batch LanguageBatches::draw(Random& random) const {
+LanguageBatches::Batch LanguageBatches::draw(double english, Random& random) const {
+  std::vector<double> cumulative;
+  double sum = 0;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    const double share = is_english_[i] ? english : 1 - english;
+    const double of = is_english_[i] ? english_ : foreign_;
+    sum += of > 0 ? weights_[i] * share / of : 0;  // weights of 0 leave a whole group out
+    cumulative.push_back(sum);
+  }
   std::vector<const Entry*> drawn;
   while (drawn.size() < stage_.batch) {
-    const double at = random.uniform(0, cumulative_.back());
-    const auto found = std::ranges::upper_bound(cumulative_, at) - cumulative_.begin();
+    const double at = random.uniform(0, cumulative.back());
+    const auto found = std::ranges::upper_bound(cumulative, at) - cumulative.begin();
     const auto& language =
         languages_[std::min(static_cast<std::size_t>(found), languages_.size() - 1)];
     drawn.push_back(&language[random.below(language.size())]);

@@ -17,6 +17,7 @@
 #include "train/internal/model_folder.h"
 #include "train/internal/run_pace.h"
 #include "train/internal/training_log.h"
+#include "train/noun_texts.h"
 
 namespace sightline::train {
 namespace fs = std::filesystem;
@@ -130,14 +131,17 @@ class LanguageRun {
     encoder_options.model = teacher_folder().string();
     SIGHTLINE_TRY(const auto teacher, encoders::load_encoder(encoder_options));
     SIGHTLINE_TRY(const auto pictures, sources());
-    SIGHTLINE_TRY(const auto foreign, list_language_texts(config_.data_folder));
-    SIGHTLINE_TRY(set_, make_language_set(pictures, foreign, *teacher, config_.captions,
-                                          config_.seed, stop_));
+    SIGHTLINE_TRY(auto others, list_language_texts(config_.data_folder));
+    SIGHTLINE_TRY(const auto net, read_wordnet(config_.data_folder));
+    const auto nouns = list_noun_texts(pictures, net);
+    others.insert(others.end(), nouns.begin(), nouns.end());
+    SIGHTLINE_TRY(
+        set_, make_language_set(pictures, others, *teacher, config_.captions, config_.seed, stop_));
     const bool has_others = std::ranges::any_of(set_.languages, [&](const auto& item) {
       const auto weight = stage_.weights.find(item.first);
       return item.first != "en" && (weight == stage_.weights.end() || weight->second > 0);
     });
-    if (!has_others || stage_.english >= 1) {
+    if (!has_others || std::min(stage_.english, stage_.final_english) >= 1) {
       return invalid_argument("there are no texts in other languages to learn: see " +
                               config_.data_folder.string() +
                               ", languages.weights and languages.english");
@@ -204,7 +208,7 @@ class LanguageRun {
       }
       ++state_.step;
       const double rate = learning_rate(pace.share());
-      const double loss = step(rate, random);
+      const double loss = step(rate, english_share(pace.share()), random);
       state_.random = random.state();
       pace.end_step(stage_.batch);
 
@@ -224,8 +228,12 @@ class LanguageRun {
     return save_checkpoint(checkpoint_path(), *student_, state_);
   }
 
-  double step(double rate, Random& random) {
-    const LanguageBatches::Batch batch = batches_->draw(random);
+  double english_share(double done) const {
+    return stage_.english + done * (stage_.final_english - stage_.english);
+  }
+
+  double step(double rate, double english, Random& random) {
+    const LanguageBatches::Batch batch = batches_->draw(english, random);
     std::vector<torch::Tensor> rows;
     for (const torch::Tensor& ids : batch.ids) rows.push_back(student_->texts(ids));
     const torch::Tensor texts = torch::cat(rows);

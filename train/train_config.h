@@ -32,7 +32,8 @@ struct LanguageStage {
   std::uint64_t steps = 0;
   std::size_t batch = 512;  ///< texts, 2..8192
   double learning_rate = 1e-3, final_learning_rate = 1e-5;
-  double english = 0.3;   ///< Share of English texts, so that English stays, 0..1.
+  /// Share of English texts, so that English stays, at the start and at the end, 0..1.
+  double english = 0.45, final_english = 0.9;
   double contrast = 0.5;  ///< Weight of the contrastive term beside the cosine's, 0..100.
   /// How often a language is drawn, relative to 1.
   std::map<std::string, double> weights;

@@ -229,6 +229,11 @@ void write_german(const fs::path& data) {
     std::ofstream(folder / "messages.json") << R"({"groups": [], "subgroups": []})";
   }
   fs::create_directories(data / "debian/tuxpaint-stamps-default/usr/share/tuxpaint/stamps");
+  const fs::path words = data / "debian/wordnet-base/usr/share/wordnet";
+  fs::create_directories(words);
+  std::ofstream(words / "index.noun") << "circle n 1 1 @ 1 1 00000010  \n";
+  std::ofstream(words / "data.noun") << "00000010 05 n 01 circle 0 001 @ 00000020 n 0000 | a\n"
+                                        "00000020 05 n 01 ellipse 0 000 | a\n";
 }
 
 double cosine(const encoders::EmbeddingBatch& a, const encoders::EmbeddingBatch& b) {

@@ -25,18 +25,19 @@ struct LanguageItem {
   std::uint64_t concept_id = 0;  ///< Texts of equal concepts are no contrast to each other.
 };
 
-/// Texts by language. English ones meet the teacher's embedding of themselves, labels that of their
-/// English title, tags the mean of all titles they stand for.
+/// Texts by language. English captions meet the teacher's embedding of themselves, labels that of
+/// their English title, tags and hypernyms the mean of all titles they stand for.
 struct LanguageSet {
   std::map<std::string, std::vector<LanguageItem>> languages;
   torch::Tensor targets;  ///< float32 [n, dim], rows of L2 norm 1
   std::size_t num_texts() const;
 };
 
-/// What is held out or only measured on stays out of it. The draws of English captions depend on
-/// `seed`. errors  those of the teacher.
+/// Of `pictures` and `others` (list_language_texts(), list_noun_texts()). What is held out or only
+/// measured on stays out of it. The draws of English captions depend on `seed`.
+/// errors  those of the teacher.
 Result<LanguageSet> make_language_set(const std::vector<SourcePicture>& pictures,
-                                      const std::vector<LanguageText>& foreign,
+                                      const std::vector<LanguageText>& others,
                                       const encoders::Encoder& teacher, const CaptionMix& mix,
                                       std::uint64_t seed, std::stop_token stop);
 
@@ -58,8 +59,8 @@ class LanguageBatches {
     torch::Tensor targets;           ///< float32 [n, dim], in the order of `ids`
     torch::Tensor concepts;          ///< int64 [n]
   };
-  /// All randomness comes from `random`.
-  Batch draw(Random& random) const;
+  /// english  share of English texts, 0..1. All randomness comes from `random`.
+  Batch draw(double english, Random& random) const;
 
  private:
   struct Entry {
@@ -70,7 +71,9 @@ class LanguageBatches {
   const LanguageStage& stage_;
   std::int32_t pad_;
   std::vector<std::vector<Entry>> languages_;
-  std::vector<double> cumulative_;
+  std::vector<double> weights_;  // by language, and their sums
+  std::vector<bool> is_english_;
+  double english_ = 0, foreign_ = 0;
 };
 
 }  // namespace sightline::train
