@@ -36,6 +36,11 @@ if(SIGHTLINE_FUZZERS)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+if(SIGHTLINE_UNITY)
+  # Programs like libraries: GCC takes no precompiled header that was made for the other kind of code.
+  set(CMAKE_CXX_COMPILE_OPTIONS_PIE ${CMAKE_CXX_COMPILE_OPTIONS_PIC})
+endif()
+
 # `sightline_module_folder(core out)`: the folder of a module below the source root.
 function(sightline_module_folder module out)
   if(EXISTS ${CMAKE_SOURCE_DIR}/src/${module}/CMakeLists.txt)

@@ -38,8 +38,7 @@ struct Reply {
 
 class ApiTest : public testing::Test {
  protected:
-  /// `model`: the folder of the default model.
-  explicit ApiTest(const std::filesystem::path& model = SIGHTLINE_TEST_DATA "/clip-vit-tiny");
+  ApiTest();
   ~ApiTest() override;
 
   Reply get(const std::string& target);

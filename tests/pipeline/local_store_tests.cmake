@@ -3,16 +3,16 @@ add_executable(store_process store_process.cpp)
 set_target_properties(store_process PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(store_process PRIVATE sightline::pipeline sightline::warnings)
 
-foreach(name IN ITEMS local_store local_store_sources local_store_filter local_store_shards
-        local_store_model local_store_vectors local_store_values
-        local_store_threads local_store_readers local_store_survival data_folder
-        local_index local_store_snapshot live_slots point_scan read_gate shard_keeper shard_policy)
-  sightline_add_test(${name}_test LABELS pipeline LINK sightline::pipeline)
-endforeach()
-# Changes a database behind the store's back.
-target_link_libraries(local_store_survival_test PRIVATE sightline_rocksdb)
-foreach(name IN ITEMS local_store_readers local_store_survival data_folder)
-  target_compile_definitions(${name}_test PRIVATE
-                             SIGHTLINE_STORE_PROCESS="$<TARGET_FILE:store_process>")
-  add_dependencies(${name}_test store_process)
-endforeach()
+# One of them changes a database behind the store's back.
+sightline_test_program(local_store_tests LABELS pipeline LINK sightline::pipeline sightline_rocksdb
+                       NEEDS store_process
+                       DEFINITIONS SIGHTLINE_STORE_PROCESS="$<TARGET_FILE:store_process>")
+sightline_test_batch(local_store_tests local_store_test local_store_sources_test
+  local_store_filter_test local_store_snapshot_test)
+sightline_test_batch(local_store_tests data_folder_test live_slots_test local_store_readers_test
+  local_store_threads_test local_store_vectors_test read_gate_test)
+sightline_test_batch(local_store_tests local_store_survival_test local_store_values_test
+  point_scan_test)
+sightline_test_batch(local_store_tests local_index_test local_store_model_test shard_keeper_test
+  shard_policy_test)
+sightline_test_batch(local_store_tests local_store_shards_test)

@@ -1,12 +1,12 @@
 #include "train/internal/dual_encoder.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <map>
 #include <string>
 
+#include "encoders/nn/torch_compat.h"
 #include "tests/train/small_clip_config.h"
 #include "train/internal/evaluate.h"
 #include "train/internal/fused_layer.h"

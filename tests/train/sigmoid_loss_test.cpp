@@ -1,10 +1,10 @@
 // The sigmoid loss: values by hand, gradients against finite differences.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <vector>
 
+#include "encoders/nn/torch_compat.h"
 #include "tests/train/small_clip_config.h"
 #include "train/internal/dual_encoder.h"
 
