@@ -9,6 +9,7 @@
 #include <exception>
 #include <new>
 #include <sstream>
+#include <system_error>
 
 #include "apps/text_format.h"
 #include "settings/library_setup.h"
@@ -118,6 +119,10 @@ bool CommandContext::was_set(std::string_view key) const {
 
 ComputePool& CommandContext::pool() {
   if (!pool_) {
+    if (auto room = settings::check_address_space(static_cast<std::size_t>(settings().threads));
+        !room) {
+      throw std::system_error(ENOMEM, std::generic_category(), room.error().message);
+    }
     pool_ = std::make_unique<ComputePool>(
         settings::pool_options(static_cast<std::size_t>(settings().threads)));
   }
@@ -293,6 +298,8 @@ int CommandLine::run(int argc, const char* const* argv) {
     return parse_and_run({argv + std::min(argc, 1), argv + argc});
   } catch (const std::bad_alloc&) {
     print_error("out of memory");
+  } catch (const std::system_error& e) {  // no threads, most of all
+    print_error(e.what());
   } catch (const std::exception& e) {
     print_error(std::string("internal error: ") + e.what());
   } catch (...) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -66,6 +67,19 @@ std::size_t usable_cores() {
 
 struct ComputePool::Impl {
   explicit Impl(ComputePoolOptions o) : options(std::move(o)) {}
+  ~Impl() { join(); }
+
+  /// Finishes what was submitted.
+  void join() {
+    {
+      const MutexLock lock(mutex);
+      stopping = true;
+    }
+    wake_short.notify_all();
+    wake_wide.notify_all();
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
+  }
 
   // Of the next wide unit and the next short task exactly one may start: the more urgent one, the
   // wide unit at equal urgency. A running wide unit counts like a queued one.
@@ -149,21 +163,19 @@ ComputePool::ComputePool(ComputePoolOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {
   Impl* const impl = impl_.get();
   impl->num_threads = impl->options.num_threads != 0 ? impl->options.num_threads : usable_cores();
-  impl->threads.emplace_back([impl] { impl->run_wide(); });
-  for (std::size_t i = 0; i < impl->num_threads; ++i) {
-    impl->threads.emplace_back([impl] { impl->run_short(); });
+  impl->threads.reserve(impl->num_threads + 1);
+  try {
+    impl->threads.emplace_back([impl] { impl->run_wide(); });
+    for (std::size_t i = 0; i < impl->num_threads; ++i) {
+      impl->threads.emplace_back([impl] { impl->run_short(); });
+    }
+  } catch (const std::system_error& e) {
+    throw std::system_error(e.code(), "cannot start the " + std::to_string(impl->num_threads + 1) +
+                                          " threads of the compute pool (limits: ulimit -u, -v)");
   }
 }
 
-ComputePool::~ComputePool() {
-  {
-    const MutexLock lock(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake_short.notify_all();
-  impl_->wake_wide.notify_all();
-  for (std::thread& thread : impl_->threads) thread.join();
-}
+ComputePool::~ComputePool() = default;
 
 std::size_t ComputePool::num_threads() const { return impl_->num_threads; }
 

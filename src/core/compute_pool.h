@@ -40,6 +40,7 @@ struct ComputePoolOptions {
 /// An exception thrown by a task reaches the holder of its future.
 class ComputePool {
  public:
+  /// Throws std::system_error if the system gives it no threads.
   explicit ComputePool(ComputePoolOptions options);
   ~ComputePool();  ///< Finishes what was submitted, then joins.
   ComputePool(const ComputePool&) = delete;

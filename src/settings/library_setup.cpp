@@ -9,10 +9,13 @@
 #include <pthread.h>
 #include <rocksdb/version.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <torch/csrc/api/include/torch/cuda.h>
 #include <torch/csrc/api/include/torch/version.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <opencv2/core/utility.hpp>
@@ -105,6 +108,24 @@ void set_thread_width(std::size_t num_threads) {
 
 ComputePoolOptions pool_options(std::size_t num_threads) {
   return {num_threads, set_up_thread, set_thread_width};
+}
+
+Result<void> check_address_space(std::size_t num_threads) {
+  rlimit limit{};
+  std::uint64_t pages = 0;
+  std::ifstream statm("/proc/self/statm");
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || !(statm >> pages))
+    return {};
+  // Those of the pool, its wide one, the calling one; models and the store besides.
+  constexpr std::uint64_t kBuffer = std::uint64_t{128} << 20, kRest = std::uint64_t{512} << 20;
+  const std::uint64_t threads = (num_threads != 0 ? num_threads : usable_cores()) + 2;
+  const std::uint64_t wanted =
+      pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) + threads * kBuffer + kRest;
+  if (wanted <= limit.rlim_cur) return {};
+  return Status{StatusCode::kResourceExhausted,
+                "address space is limited to " + std::to_string(limit.rlim_cur >> 10) +
+                    " kB (ulimit -v); " + std::to_string(threads - 2) + " threads take at least " +
+                    std::to_string(wanted >> 10) + " kB"};
 }
 
 std::string cpu_level() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/compute_pool.h"
+#include "core/result.h"
 
 namespace sightline::settings {
 
@@ -29,6 +30,11 @@ void set_thread_width(std::size_t num_threads);
 
 /// Options for a pool of `num_threads` (0: all cores) whose workers are set up as above.
 ComputePoolOptions pool_options(std::size_t num_threads);
+
+/// Whether a limit on address space (ulimit -v) leaves OpenBLAS its buffers of 128 MB for each of
+/// `num_threads` (0: all cores): without them it tries again for ever instead of failing.
+/// errors  kResourceExhausted: names the limit and what it would have to be.
+Result<void> check_address_space(std::size_t num_threads);
 
 /// "avx512" (with VNNI), "avx2" (with FMA) or "generic": the best this processor runs.
 std::string cpu_level();

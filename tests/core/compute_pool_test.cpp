@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <latch>
 #include <mutex>
 #include <numeric>
@@ -12,6 +16,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -234,6 +239,25 @@ TEST(ComputePool, DestructionFinishesWhatWasSubmitted) {
 TEST(ComputePool, DestructionOfAnIdlePoolReturns) {
   for (int i = 0; i < 50; ++i) ComputePool({.num_threads = 1 + static_cast<std::size_t>(i) % 4});
 }
+
+#ifndef __SANITIZE_ADDRESS__  // its shadow counts, too
+// It used to wait for ever for the threads that had started.
+TEST(ComputePool, WithoutMemoryForItsThreadsItSaysSo) {
+  const auto start = [] {
+    alarm(30);
+    const rlimit limit{std::size_t{512} << 20, std::size_t{512} << 20};
+    setrlimit(RLIMIT_AS, &limit);
+    try {
+      const ComputePool pool({.num_threads = 500, .init_thread = {}, .set_width = {}});
+    } catch (const std::system_error& e) {
+      std::fputs(e.what(), stderr);
+      std::_Exit(3);
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(start(), testing::ExitedWithCode(3), "the 501 threads of the compute pool");
+}
+#endif
 
 TEST(ComputePool, RandomMixtureFromManyThreadsLosesNothing) {
   for (unsigned seed = 0; seed < 5; ++seed) {

@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <string>
@@ -90,6 +93,21 @@ TEST(LibraryFacts, NamesVersionsAndOpenBlas) {
       << "the reference BLAS is ten times slower; scripts/setup chooses OpenBLAS";
   EXPECT_THAT(facts["cpu_level"], testing::AnyOf("generic", "avx2", "avx512"));
 }
+
+#ifndef __SANITIZE_ADDRESS__  // its shadow counts, too
+TEST(AddressSpace, OfALimitTooSmallForTheThreadsIsNamed) {
+  EXPECT_TRUE(check_address_space(2));
+  const auto limited = [] {
+    const rlimit limit{std::size_t{64} << 30, RLIM_INFINITY};
+    setrlimit(RLIMIT_AS, &limit);
+    const auto few = check_address_space(2);
+    const auto many = check_address_space(1000);
+    std::fputs(many ? "there is room" : many.error().message.c_str(), stderr);
+    std::_Exit(few ? 3 : 4);
+  };
+  EXPECT_EXIT(limited(), testing::ExitedWithCode(3), "67108864 kB .ulimit -v.; 1000 threads");
+}
+#endif
 
 }  // namespace
 }  // namespace sightline::settings
