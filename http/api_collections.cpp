@@ -235,7 +235,9 @@ void add_collection_info_routes(RouteTable& table, const Services& services) {
     Route route;
     route.pattern = std::move(pattern);
     route.summary = std::move(summary);
-    route.handle = [&services, answer](Request& request) { return answer(services, request); };
+    route.handle = [&services, answer](Request& request) {
+      return said_of(RequestPlace::kQueryParameters, answer(services, request));
+    };
     table.add(std::move(route));
   };
   add("/v1/collections", "Lists the collections with counts and sizes.", list_collections);

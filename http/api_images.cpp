@@ -209,7 +209,8 @@ Result<Response> post_images(const Services& services, const Request& request) {
   SIGHTLINE_TRY_DO(check_right(request.principal, Right::kWrite, name));
   const bool is_form = request.content_type == "multipart/form-data";
   SIGHTLINE_TRY(UploadWish wish,
-                is_form ? uploads_from_form(request.parts) : uploads_from_body(request));
+                is_form ? said_of(RequestPlace::kForm, uploads_from_form(request.parts))
+                        : said_of(RequestPlace::kQueryParameters, uploads_from_body(request)));
   pipeline::UploadOptions options;
   options.thumbnail_edge = static_cast<std::size_t>(services.settings.image.thumbnail_edge);
   SIGHTLINE_TRY(Uploader uploader,
@@ -351,7 +352,9 @@ void add_image_routes(RouteTable& table, const Services& services) {
   Route image;
   image.pattern = "/v1/images/{collection}/{id}";
   image.summary = "The picture of a point.";
-  image.handle = [&services](Request& request) { return get_image(services, request); };
+  image.handle = [&services](Request& request) {
+    return said_of(RequestPlace::kQueryParameters, get_image(services, request));
+  };
   table.add(std::move(image));
 
   Route thumbnail;

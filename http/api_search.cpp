@@ -115,9 +115,10 @@ Json background_json(const pipeline::ScoreBackground& background) {
               {"points", background.num_points}};
 }
 
-Json answer_json(const PictureAnswer& answer, const std::string& collection,
+Json answer_json(const PictureAnswer& answer, const std::string& collection, const Json& model,
                  const PictureQuery& query) {
   Json json{{"collection", collection},
+            {"model", model},
             {"total", answer.total ? Json(*answer.total) : Json()},
             {"timings_ms", answer.timings_ms},
             {"warnings", answer.warnings}};
@@ -146,21 +147,22 @@ class SearchRoutes {
 
   Result<Response> post(const Request& request) {
     if (request.content_type == "multipart/form-data") {
-      SIGHTLINE_TRY(const Json body, search_from_form(request.parts));
-      return answer(request, body);
+      SIGHTLINE_TRY(const Json body, said_of(RequestPlace::kForm, search_from_form(request.parts)));
+      return answer(request, body, RequestPlace::kForm);
     }
     SIGHTLINE_TRY(const Json body, read_json(request.body));
-    return answer(request, body);
+    return answer(request, body, RequestPlace::kJsonBody);
   }
 
   Result<Response> get(const Request& request) {
-    SIGHTLINE_TRY(const Json body, search_from_query(request.query));
-    return answer(request, body);
+    constexpr auto kPlace = RequestPlace::kQueryParameters;
+    SIGHTLINE_TRY(const Json body, said_of(kPlace, search_from_query(request.query)));
+    return answer(request, body, kPlace);
   }
 
  private:
-  Result<Response> answer(const Request& request, const Json& body) {
-    SIGHTLINE_TRY(SearchWish wish, parse_search(body, request.parts));
+  Result<Response> answer(const Request& request, const Json& body, RequestPlace place) {
+    SIGHTLINE_TRY(SearchWish wish, said_of(place, parse_search(body, request.parts)));
     const bool has_pictures = std::ranges::any_of(wish.query, [](const SearchOperand& operand) {
       return std::holds_alternative<SearchOperand::Image>(operand.what) ||
              std::holds_alternative<SearchOperand::Part>(operand.what);
@@ -179,15 +181,19 @@ class SearchRoutes {
                   open_for(services_, request.principal, Right::kRead, collection));
     pipeline::HostedModel model;
     auto alpha = pipeline::alpha_of({});
+    SIGHTLINE_TRY(const auto config, store->config());
+    const auto vector = config->vectors.find("");
+    const bool has_model = vector != config->vectors.end() && !vector->second.model.name.empty();
     if (needs_model(wish)) {
-      SIGHTLINE_TRY(const auto config, store->config());
-      const auto vector = config->vectors.find("");
       if (vector == config->vectors.end()) {
         return invalid_argument("collection \"" + collection +
                                 "\" has no default vector to search by words or pictures");
       }
       SIGHTLINE_TRY(model, services_.encoders.find(vector->second.model));
       alpha = pipeline::alpha_of(vector->second.model);
+    } else if (!wish.is_browsing() && vector != config->vectors.end()) {
+      // Points are found without it, but what is a strong match is for the model to say.
+      if (auto known = services_.encoders.find(vector->second.model)) model = *std::move(known);
     }
     const pipeline::QueryPipeline pipeline(*store, std::move(model), alpha);
     SIGHTLINE_TRY(const PictureQuery query, to_query(services_, request, wish));
@@ -195,7 +201,8 @@ class SearchRoutes {
     SIGHTLINE_TRY(const std::string own_name, services_.folder.resolve_collection(collection));
     const pipeline::PictureScope scope{own_name, *store, pipeline, &backgrounds_};
     SIGHTLINE_TRY(PictureAnswer found, pipeline::search_pictures(scope, query, request.deadline));
-    Response response = json_response(answer_json(found, collection, query));
+    Response response = json_response(answer_json(
+        found, collection, has_model ? Json(vector->second.model.name) : Json(), query));
     response.timings_ms = std::move(found.timings_ms);
     response.timings_ms.erase("total");
     return response;

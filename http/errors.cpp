@@ -6,6 +6,7 @@ namespace sightline::http {
 namespace {
 
 constexpr std::string_view kRetryAfterSeconds = "1";
+constexpr std::string_view kOfJsonBody = " error in JSON body: ";
 
 /// What Qdrant puts before messages of the kind.
 std::string_view qdrant_prefix(int status) {
@@ -70,8 +71,9 @@ std::string_view openai_code(int status) {
 }
 
 bool has_known_prefix(std::string_view message) {
-  return message.starts_with("Format error in ") || message.starts_with("Wrong input: ") ||
-         message.starts_with("Bad request: ") || message.starts_with("Not found: ");
+  return message.starts_with("Format error in ") || message.starts_with("Deserialize error in ") ||
+         message.starts_with("Wrong input: ") || message.starts_with("Bad request: ") ||
+         message.starts_with("Not found: ");
 }
 
 /// "[limit: value ..." -> limit
@@ -116,13 +118,30 @@ int http_status(StatusCode code) {
 }
 
 Status format_error(std::string_view detail) {
-  return invalid_argument("Format error in JSON body: " + std::string(detail));
+  return invalid_argument("Format" + std::string(kOfJsonBody) + std::string(detail));
 }
 
 Status validation_error(std::string_view path, const Json& value, std::string_view rule) {
-  return {StatusCode::kValidation, "Validation error in JSON body: [" + std::string(path) +
-                                       ": value " + dump_json(value) + " invalid, " +
-                                       std::string(rule) + "]"};
+  return {StatusCode::kValidation, "Validation" + std::string(kOfJsonBody) + "[" +
+                                       std::string(path) + ": value " + dump_json(value) +
+                                       " invalid, " + std::string(rule) + "]"};
+}
+
+Status said_of(RequestPlace place, Status status) {
+  const auto at = status.message.find(kOfJsonBody);
+  const std::string_view kind = std::string_view(status.message).substr(0, at);
+  if (kind != "Format" && kind != "Validation") return status;
+  switch (place) {
+    case RequestPlace::kJsonBody:
+      break;
+    case RequestPlace::kQueryParameters:
+      status.message.replace(at, kOfJsonBody.size(), " error in query parameters: ");
+      break;
+    case RequestPlace::kForm:
+      status.message.replace(at, kOfJsonBody.size(), " error in form: ");
+      break;
+  }
+  return status;
 }
 
 Status left_out(std::string_view feature) {

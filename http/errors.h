@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/json.h"
 #include "core/result.h"
@@ -19,6 +20,15 @@ int http_status(StatusCode code);
 Status format_error(std::string_view detail);
 /// 422 "Validation error in JSON body: [`path`: value `value` invalid, `rule`]".
 Status validation_error(std::string_view path, const Json& value, std::string_view rule);
+/// Where in a request something stands.
+enum class RequestPlace { kJsonBody, kQueryParameters, kForm };
+/// What format_error() and validation_error() made, said of `place` instead of the JSON body.
+Status said_of(RequestPlace place, Status status);
+template <typename T>
+Result<T> said_of(RequestPlace place, Result<T> result) {
+  if (result) return result;
+  return said_of(place, std::move(result).error());
+}
 /// 501 that names the feature.
 Status left_out(std::string_view feature);
 

@@ -129,10 +129,10 @@ const std::string_view kSchemas = R"json({
        "vector": {"type": "array", "items": {"type": "number"}}}}]},
 "SearchAnswer": {
   "type": "object",
-  "required": ["collection", "total", "next_cursor", "background", "timings_ms", "plan",
-               "warnings"],
+  "required": ["collection", "model", "total", "next_cursor", "background", "timings_ms",
+               "plan", "warnings"],
   "properties": {
-    "collection": {"type": "string"},
+    "collection": {"type": "string"}, "model": {"type": ["string", "null"]},
     "hits": {"type": "array", "items": {"$ref": "#/components/schemas/Hit"}},
     "groups": {"type": "array", "items": {
       "type": "object", "required": ["key", "hits"],

@@ -15,7 +15,7 @@ namespace {
 using namespace std::string_view_literals;
 
 Status bad_parameter(std::string_view name, std::string_view value, std::string_view rule) {
-  return invalid_argument("Format error in query parameters: " + std::string(name) + ": \"" +
+  return invalid_argument("Deserialize error in query parameters: " + std::string(name) + ": \"" +
                           std::string(value) + "\", " + std::string(rule));
 }
 

@@ -2,7 +2,11 @@
 // told.
 #pragma once
 
+#include <span>
+#include <string_view>
+
 #include "apps/command.h"
+#include "apps/search_output.h"
 #include "core/deadline.h"
 #include "core/result.h"
 #include "encoders/encoder.h"
@@ -14,5 +18,9 @@ namespace sightline::apps {
 /// pictures of `store`, or of 64 of them taken at random, name the camera that took them.
 Result<void> note_photographs(CommandContext& context, const pipeline::CollectionStore& store,
                               const encoders::EncoderInfo& model, const Deadline& deadline);
+
+/// The same of the hits that a server found with the model of that name.
+void note_photographs(CommandContext& context, std::span<const Answered> answers,
+                      std::string_view model);
 
 }  // namespace sightline::apps

@@ -163,8 +163,8 @@ bool is_over(const std::string& state) { return state != "queued" && state != "r
 
 }  // namespace
 
-Result<QueryAnswer> search_remotely(RemoteServer& server, const std::string& collection,
-                                    const pipeline::Query& query) {
+Result<RemoteAnswer> search_remotely(RemoteServer& server, const std::string& collection,
+                                     const pipeline::Query& query) {
   std::vector<RemoteServer::FilePart> files;
   Json body{{"collection", collection}, {"query", operands_json(query.operands, files)}};
   SIGHTLINE_TRY_DO(check_files(files));
@@ -173,7 +173,8 @@ Result<QueryAnswer> search_remotely(RemoteServer& server, const std::string& col
   if (query.exact) body["exact"] = true;
   if (query.nprobe > 0) body["nprobe"] = query.nprobe;
   if (query.ef_search > 0) body["ef_search"] = query.ef_search;
-  QueryAnswer answer;
+  RemoteAnswer found;
+  QueryAnswer& answer = found.answer;
   while (answer.hits.size() < query.top_k) {
     const std::size_t before = answer.hits.size();
     body["limit"] = std::min(kMostHits, query.top_k - before);
@@ -183,10 +184,11 @@ Result<QueryAnswer> search_remotely(RemoteServer& server, const std::string& col
     if (auto added = add_page(json, answer); !added) {
       return std::move(added).error().with_context(server.url());
     }
+    found.model = value_or(json, "model", std::string());
     const bool is_last = member(json, "next_cursor").is_null();
     if (is_last || answer.hits.size() == before) break;
   }
-  return answer;
+  return found;
 }
 
 std::string remote_thumbnail(RemoteServer& server, const std::string& collection,

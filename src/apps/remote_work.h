@@ -13,9 +13,13 @@
 
 namespace sightline::apps {
 
+struct RemoteAnswer {
+  pipeline::QueryAnswer answer;
+  std::string model;  ///< That made the collection's vectors; empty: not known.
+};
 /// The same answer as QueryPipeline::search() of the server's collection; pictures are uploaded.
-Result<pipeline::QueryAnswer> search_remotely(RemoteServer& server, const std::string& collection,
-                                              const pipeline::Query& query);
+Result<RemoteAnswer> search_remotely(RemoteServer& server, const std::string& collection,
+                                     const pipeline::Query& query);
 /// JPEG bytes; empty: there are none.
 std::string remote_thumbnail(RemoteServer& server, const std::string& collection,
                              const PointId& id);

@@ -199,6 +199,8 @@ Result<int> search_there(CommandContext& context, const SearchFlags& flags, Remo
   const std::string& collection = context.settings().collection;
   SIGHTLINE_TRY(const codecs::DecodeOptions decode, decode_options(context.settings()));
   std::vector<Answered> answers;
+  const bool uses_model = needs_model(queries);
+  std::string model;
   for (Operands& operands : queries) {
     pipeline::Query one = query;
     one.operands = operands;
@@ -207,8 +209,10 @@ Result<int> search_there(CommandContext& context, const SearchFlags& flags, Remo
       if (queries.size() == 1) return std::move(answer).error();
       return std::move(answer).error().with_context("query " + describe(operands));
     }
-    answers.push_back({std::move(operands), *std::move(answer)});
+    model = std::move(answer->model);
+    answers.push_back({std::move(operands), std::move(answer->answer)});
   }
+  if (uses_model) note_photographs(context, answers, model);
   const FindThumbnail thumbnail = [&](const PointId& id) {
     return remote_thumbnail(server, collection, id);
   };

@@ -80,6 +80,12 @@ struct Scope {
 
 Result<Filter> read_filter(const Node& node, Scope scope);
 
+Result<void> check_depth(const Node& node, int depth) {
+  if (depth <= kMaxDepth) return {};
+  return invalid_argument("filters are nested deeper than " + std::to_string(kMaxDepth) +
+                          " levels at " + node.path());
+}
+
 /// A null stands for a member that is not there: Qdrant's clients write out what they leave open.
 Result<void> check_object(const Node& node, Keys keys) {
   if (!node.json.is_object()) return node.error("an object with " + join(keys));
@@ -314,16 +320,32 @@ Result<Condition> read_shorthand(const Node& node, FieldPath path) {
   return Condition(std::shared_ptr<const Filter>(std::move(negation)));
 }
 
-Result<Condition> read_field_condition(const Node& node) {
-  SIGHTLINE_TRY_DO(check_object(node, kFieldKeys));
-  SIGHTLINE_TRY(FieldPath path, read_path(node));
-  SIGHTLINE_TRY(const Node test, find_one(node, kTestKeys));
+/// One of kTestKeys of a field condition.
+Result<Condition> read_test(const Node& test, FieldPath path) {
   if (test.key == "is_empty") return read_shorthand<IsEmpty>(test, std::move(path));
   if (test.key == "is_null") return read_shorthand<IsNull>(test, std::move(path));
   const auto reader = std::find_if(kTestReaders.begin(), kTestReaders.end(),
                                    [&test](const TestReader& r) { return r.key == test.key; });
   SIGHTLINE_TRY(FieldTest field_test, reader->read(test));
   return Condition(FieldCondition{std::move(path), std::move(field_test)});
+}
+
+/// Several tests of one field become a filter that wants them all.
+Result<Condition> read_field_condition(const Node& node, Scope scope) {
+  SIGHTLINE_TRY_DO(check_object(node, kFieldKeys));
+  SIGHTLINE_TRY(const FieldPath path, read_path(node));
+  std::vector<Condition> tests;
+  for (const std::string_view key : kTestKeys) {
+    if (const auto test = node.find(key)) {
+      SIGHTLINE_TRY(tests.emplace_back(), read_test(*test, path));
+    }
+  }
+  if (tests.empty()) return invalid_argument(node.name() + " must have one of " + join(kTestKeys));
+  if (tests.size() == 1) return std::move(tests.front());
+  SIGHTLINE_TRY_DO(check_depth(node, scope.depth + 1));
+  auto all = std::make_shared<Filter>();
+  all->must = std::move(tests);
+  return Condition(std::shared_ptr<const Filter>(std::move(all)));
 }
 
 Result<Condition> read_is_empty(const Node& node, Scope) {
@@ -384,7 +406,7 @@ constexpr std::array kConditionReaders = std::to_array<ConditionReader>({
 });
 
 Result<Condition> read_condition(const Node& node, Scope scope) {
-  if (node.json.is_object() && node.json.contains("key")) return read_field_condition(node);
+  if (node.json.is_object() && node.json.contains("key")) return read_field_condition(node, scope);
   if (node.find("slice")) {
     return Status{StatusCode::kUnimplemented, node.name() + ": \"slice\" is not supported"};
   }
@@ -428,10 +450,7 @@ Result<Filter::MinShould> read_min_should(const Node& node, Scope scope) {
 }
 
 Result<Filter> read_filter(const Node& node, Scope scope) {
-  if (scope.depth > kMaxDepth) {
-    return invalid_argument("filters are nested deeper than " + std::to_string(kMaxDepth) +
-                            " levels at " + node.path());
-  }
+  SIGHTLINE_TRY_DO(check_depth(node, scope.depth));
   SIGHTLINE_TRY_DO(check_object(node, kFilterKeys));
   Filter filter;
   for (const auto& [key, conditions] :

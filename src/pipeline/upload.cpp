@@ -1,8 +1,8 @@
 #include "pipeline/upload.h"
 
 #include <algorithm>
-#include <deque>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include "pipeline/ingest.h"
@@ -89,32 +89,19 @@ Result<std::vector<UploadResult>> Uploader::upload(std::vector<UploadItem> items
                           *options_.vector_name,
                           deadline};
     context.decode.alpha = alpha_;
-    std::vector<UploadResult> results(items.size());
-    std::deque<std::size_t> waiting;
-    for (std::size_t i = 0; i < items.size(); ++i) waiting.push_back(i);
-    while (!waiting.empty()) {
+    std::vector<UploadResult> results;
+    while (results.size() < items.size()) {
       SIGHTLINE_TRY_DO(deadline.check("uploading"));
-      std::vector<std::size_t> places;
       std::vector<UploadItem*> batch;
-      for (std::uint64_t bytes = 0; !waiting.empty() && batch.size() < kBatchPictures;) {
-        UploadItem& next = items[waiting.front()];
-        bytes += size_of(next);
+      std::uint64_t bytes = 0;
+      for (std::size_t i = results.size(); i < items.size() && batch.size() < kBatchPictures; ++i) {
+        bytes += size_of(items[i]);
         if (!batch.empty() && bytes > kBatchBytes) break;
-        batch.push_back(&next);
-        places.push_back(waiting.front());
-        waiting.pop_front();
+        batch.push_back(&items[i]);
       }
       SIGHTLINE_TRY(auto done, UploadBatch(context, batch).run());
-      std::vector<std::size_t> again;
-      for (std::size_t k = 0; k < places.size(); ++k) {
-        if (done[k]) {
-          results[places[k]] = *std::move(done[k]);
-          items[places[k]] = {};  // its bytes are not needed any more
-        } else {
-          again.push_back(places[k]);
-        }
-      }
-      waiting.insert(waiting.begin(), again.begin(), again.end());
+      std::ranges::move(done, std::back_inserter(results));
+      for (UploadItem* item : batch) *item = {};  // its bytes are not needed any more
     }
     return results;
   } catch (const std::exception& e) {

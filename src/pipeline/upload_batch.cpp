@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <future>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "core/checksum.h"
@@ -45,7 +45,7 @@ struct UploadBatch::Upload {
     kEncoding,  ///< Its row is in `pixels`.
     kStoring,   ///< `ops` are complete.
     kThrough,   ///< Failed, or nothing to do.
-    kDeferred,
+    kCopy,      ///< Of `original`.
   };
 
   explicit Upload(UploadItem& i) : item(i) { result.name = i.picture.name; }
@@ -56,6 +56,13 @@ struct UploadBatch::Upload {
     stage = Stage::kThrough;
   }
   UpsertPoint& upsert() { return std::get<UpsertPoint>(ops.front()); }
+
+  /// The user's payload of the point as it will be stored; null: as it is.
+  Json* payload_to_store() {
+    if (ops.empty()) return nullptr;
+    if (auto* write = std::get_if<OverwritePayload>(&ops.front())) return &write->payload;
+    return &upsert().payload;
+  }
 
   UploadItem& item;
   Stage stage = Stage::kReading;
@@ -68,6 +75,9 @@ struct UploadBatch::Upload {
   std::vector<float> pixels;
   std::vector<WriteOp> ops;  ///< Of a picture to be indexed: its UpsertPoint first.
   bool needs_file = false;
+  Upload* original = nullptr;       ///< An earlier item with the same source.
+  std::optional<Json> stored;       ///< The user's payload that the point has.
+  std::optional<Status> undecoded;  ///< Why it is no picture, without its name.
 };
 
 UploadBatch::UploadBatch(const UploadContext& context, std::vector<UploadItem*> items)
@@ -76,27 +86,29 @@ UploadBatch::UploadBatch(const UploadContext& context, std::vector<UploadItem*> 
 }
 UploadBatch::~UploadBatch() = default;
 
-Result<std::vector<std::optional<UploadResult>>> UploadBatch::run() {
+Result<std::vector<UploadResult>> UploadBatch::run() {
   on_pool(&UploadBatch::read);
-  std::set<std::string_view> seen;
+  std::map<std::string_view, Upload*> originals;
   for (const auto& upload : uploads_) {
     if (upload->stage != Upload::Stage::kComparing) continue;
-    if (!seen.insert(upload->uri).second) {
-      upload->stage = Upload::Stage::kDeferred;
-    } else {
+    const auto [known, is_first] = originals.emplace(upload->uri, upload.get());
+    if (is_first) {
       SIGHTLINE_TRY_DO(compare(*upload));
+    } else {
+      upload->original = known->second;
+      upload->stage = Upload::Stage::kCopy;
     }
   }
   SIGHTLINE_TRY_DO(context_.deadline.check("uploading"));
   on_pool(&UploadBatch::decode);
   SIGHTLINE_TRY_DO(context_.deadline.check("uploading"));
   SIGHTLINE_TRY_DO(encode());
-  SIGHTLINE_TRY_DO(store());
-  std::vector<std::optional<UploadResult>> results;
   for (const auto& upload : uploads_) {
-    results.emplace_back();
-    if (upload->stage != Upload::Stage::kDeferred) results.back() = std::move(upload->result);
+    if (upload->stage == Upload::Stage::kCopy) follow(*upload);
   }
+  SIGHTLINE_TRY_DO(store());
+  std::vector<UploadResult> results;
+  for (const auto& upload : uploads_) results.push_back(std::move(upload->result));
   return results;
 }
 
@@ -175,34 +187,76 @@ Result<void> UploadBatch::compare_payload(Upload& upload) {
   upload.result.id = upload.id;
   upload.result.status = "unchanged";
   upload.needs_file = true;  // should it have been lost
+  upload.stored = std::move(stored);
   upload.stage = Upload::Stage::kStoring;
-  if (!upload.item.payload || *upload.item.payload == stored) return {};
+  if (!upload.item.payload || *upload.item.payload == *upload.stored) return {};
   upload.result.status = "updated";
   upload.ops.push_back(OverwritePayload{upload.id, *std::move(upload.item.payload)});
   return {};
 }
 
+/// One that comes after its original does what it would do in an upload of its own: it may change
+/// the payload that is about to be stored.
+void UploadBatch::follow(Upload& copy) {
+  Upload& original = *copy.original;
+  copy.bytes = {};
+  copy.storage = {};
+  if (original.undecoded) {
+    copy.fail(original.undecoded->with_context(shown_name(copy.item.picture)));
+    return;
+  }
+  copy.stage = Upload::Stage::kThrough;
+  if (original.result.error) {
+    copy.fail(*original.result.error);
+    return;
+  }
+  copy.result.id = original.result.id;
+  copy.result.width = original.result.width;
+  copy.result.height = original.result.height;
+  copy.result.status = "unchanged";
+  if (!copy.item.payload) return;
+  Json* next = original.payload_to_store();
+  Json facts;
+  if (next != nullptr && next->contains("_image")) {
+    facts = std::move((*next)["_image"]);
+    next->erase("_image");
+  }
+  if (*copy.item.payload != (next != nullptr ? *next : *original.stored)) {
+    copy.result.status = "updated";
+    if (next == nullptr) {
+      original.ops.push_back(OverwritePayload{original.id, {}});
+      next = original.payload_to_store();
+    }
+    *next = *std::move(copy.item.payload);
+  }
+  if (!facts.is_null()) (*next)["_image"] = std::move(facts);
+}
+
 Result<void> UploadBatch::decode(Upload& upload) {
   SIGHTLINE_TRY_DO(context_.deadline.check("decoding pictures"));
-  const std::string name = shown_name(upload.item.picture);
-  const auto header = codecs::parse_header(upload.bytes);
-  if (!header) return header.error().with_context(name);
+  auto decoded = decode_picture(upload);
+  if (decoded) return decoded;
+  upload.undecoded = decoded.error();
+  return decoded.error().with_context(shown_name(upload.item.picture));
+}
+
+Result<void> UploadBatch::decode_picture(Upload& upload) {
+  SIGHTLINE_TRY(const codecs::ImageHeader header, codecs::parse_header(upload.bytes));
   codecs::DecodeBudget::Lease lease;
   // What is over the limit of pixels is refused by decode() before it takes memory.
-  if (std::uint64_t{header->width} * header->height <= context_.decode.max_pixels) {
+  if (std::uint64_t{header.width} * header.height <= context_.decode.max_pixels) {
     SIGHTLINE_TRY(lease,
-                  context_.budget.acquire(codecs::decode_cost_bytes(*header) + upload.bytes.size(),
+                  context_.budget.acquire(codecs::decode_cost_bytes(header) + upload.bytes.size(),
                                           context_.deadline));
   }
-  auto described = describe_picture(upload.bytes, *header, upload.digest, context_.decode,
-                                    context_.options.thumbnail_edge, times_);
-  if (!described) return described.error().with_context(name);
+  SIGHTLINE_TRY(PictureDescription described,
+                describe_picture(upload.bytes, header, upload.digest, context_.decode,
+                                 context_.options.thumbnail_edge, times_));
   const image::PreprocessSpec& spec = context_.model.info().preprocess;
   upload.pixels.resize(3 * spec.output_height() * spec.output_width());
-  auto preprocessed = image::preprocess(described->pixels.view(), spec, upload.pixels);
-  if (!preprocessed) return preprocessed.error().with_context(name);
-  SIGHTLINE_TRY_DO(index(upload, std::move(described->facts)));
-  upload.upsert().thumbnail = std::move(described->thumbnail);
+  SIGHTLINE_TRY_DO(image::preprocess(described.pixels.view(), spec, upload.pixels));
+  SIGHTLINE_TRY_DO(index(upload, std::move(described.facts)));
+  upload.upsert().thumbnail = std::move(described.thumbnail);
   upload.stage = Upload::Stage::kEncoding;
   return {};
 }

@@ -79,6 +79,34 @@ TEST_F(Remote, IndexesAsAJobOfTheServer) {
   EXPECT_EQ(end().code, 0);
 }
 
+TEST_F(Remote, SearchTellsOfAModelForPhotographs) {
+  write_pictures(2);
+  for (const char* name : {"x", "y", "z"}) {
+    std::filesystem::copy(test_data("images/facts.jpg"),
+                          sandbox_.path("pictures") / (std::string(name) + ".jpg"));
+  }
+  start({"--roots", sandbox_.path("pictures").string()});
+  const std::string folder = sandbox_.path("pictures").string();
+  ASSERT_EQ(there({"index", folder, "-q"}).code, 0);
+  const std::vector<std::string> drawings = {
+      "search", "a dog", "--filter",
+      R"({"must": [{"key": "_image.name", "match": {"any": ["0.bmp", "1.bmp"]}}]})"};
+  const std::vector<std::pair<std::vector<std::string>, bool>> cases = {
+      {{"search", "a dog"}, true},
+      {{"search", "--image", folder + "/0.bmp", "--json"}, true},
+      {{"search", "a dog", "--quiet"}, false},
+      {drawings, false},
+  };
+  for (const auto& [arguments, told] : cases) {
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    const Finished found = there(arguments);
+    ASSERT_EQ(found.code, 0) << found.err;
+    EXPECT_THAT(found.err, told
+                               ? HasSubstr("bring-your-own-model.md")
+                               : ::testing::Matcher<std::string>(Not(HasSubstr("bring-your-own"))));
+  }
+}
+
 TEST_F(Remote, SearchSaysWhatSearchHereSays) {
   const std::string folder = write_pictures(30);
   serve();

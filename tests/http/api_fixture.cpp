@@ -57,13 +57,13 @@ std::string Reply::error(const std::string& key) const {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-ApiTest::ApiTest() {
+ApiTest::ApiTest(const std::filesystem::path& model) {
   pool_ = std::make_unique<ComputePool>(ComputePoolOptions{});
   auto folder = pipeline::DataFolder::open(data_.path(), pipeline::Access::kWrite, {}, *pool_);
   EXPECT_TRUE(folder) << folder.error().message;
   folder_ = *std::move(folder);
   pipeline::EncoderHostOptions encoders;
-  encoders.default_model = SIGHTLINE_TEST_DATA "/clip-vit-tiny";
+  encoders.default_model = model.string();
   encoders_ = std::make_unique<pipeline::EncoderHost>(std::move(encoders), *pool_);
   pipeline::ImageSourceOptions images;
   images.roots = {allowed_.path()};

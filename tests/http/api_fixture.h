@@ -38,7 +38,8 @@ struct Reply {
 
 class ApiTest : public testing::Test {
  protected:
-  ApiTest();
+  /// `model`: the folder of the default model.
+  explicit ApiTest(const std::filesystem::path& model = SIGHTLINE_TEST_DATA "/clip-vit-tiny");
   ~ApiTest() override;
 
   Reply get(const std::string& target);

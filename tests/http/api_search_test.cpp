@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fstream>
+#include <map>
 
 #include "tests/http/api_fixture.h"
 #include "tests/pipeline/pictures.h"
@@ -11,6 +12,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::StartsWith;
 using testing_support::make_png;
 
 class ApiSearch : public ApiTest {};
@@ -21,6 +23,7 @@ TEST_F(ApiSearch, ByWords) {
   ASSERT_EQ(reply.status, 200) << reply.body;
   const Json answer = reply.json();
   EXPECT_EQ(answer["collection"], "default");
+  EXPECT_EQ(answer["model"], "clip-vit-tiny");
   EXPECT_EQ(answer["total"], 30);
   EXPECT_EQ(answer["next_cursor"], "o5");
   ASSERT_THAT(answer["hits"], SizeIs(5));
@@ -47,6 +50,42 @@ TEST_F(ApiSearch, ByWords) {
   // The model brings no threshold of its own.
   EXPECT_DOUBLE_EQ(background["strong_from"].get<double>(),
                    background["center"].get<double>() + 3 * background["spread"].get<double>());
+}
+
+/// A model folder with a setting of its own.
+class FittedModel {
+ protected:
+  FittedModel() {
+    std::filesystem::copy(SIGHTLINE_TEST_DATA "/clip-vit-tiny", model_.path() / "fitted");
+    model_.write("fitted/sightline.json", R"({"strong_spreads": 1.5})");
+  }
+  testing_support::TempDir model_;
+};
+class ApiSearchFitted : protected FittedModel, public ApiTest {
+ protected:
+  ApiSearchFitted() : ApiTest(model_.path() / "fitted") {}
+};
+
+TEST_F(ApiSearchFitted, TheModelSaysWhatIsAStrongMatch) {
+  fill(30);
+  const std::string picture = testing_support::make_png(7);
+  for (const auto& [what, reply] : std::vector<std::pair<std::string, Reply>>{
+           {"text", post("/v1/search", {{"query", "a dog"}, {"limit", 30}})},
+           {"URL", get("/v1/search?q=a+dog&limit=30")},
+           {"picture", post_form("/v1/search", {{"image", picture, "p.png"}, {"limit", "30"}})},
+           {"point", post("/v1/search", {{"query", {{"id", 7}}}, {"limit", 30}})},
+       }) {
+    SCOPED_TRACE(what);
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    const Json answer = reply.json();
+    const Json& background = answer["background"];
+    const double strong_from = background["strong_from"];
+    EXPECT_DOUBLE_EQ(strong_from,
+                     background["center"].get<double>() + 1.5 * background["spread"].get<double>());
+    for (const Json& hit : answer["hits"]) {
+      EXPECT_EQ(hit["strong"], hit["score"].get<double>() >= strong_from) << hit["score"];
+    }
+  }
 }
 
 TEST_F(ApiSearch, PagesGoOnWhereTheLastEnded) {
@@ -200,6 +239,34 @@ TEST_F(ApiSearch, Groups) {
   EXPECT_GE(answer["groups"][0]["hits"][0]["score"], answer["groups"][1]["hits"][0]["score"]);
 }
 
+TEST_F(ApiSearch, APointIsInTheGroupOfEachOfItsValues) {
+  std::vector<Part> parts;
+  for (const std::uint32_t i : {1, 2, 3}) {
+    parts.push_back({"file", testing_support::make_png(i), std::to_string(i) + ".png"});
+    parts.push_back({"id", std::to_string(i)});
+  }
+  parts.push_back({"payload", R"([{"tags": ["red", "old", "red"], "of": [{"year": 1}]},
+                                  {"tags": ["old"], "of": [{"year": 1}, {"year": 2}]},
+                                  {"tags": "red"}])"});
+  ASSERT_EQ(post_form("/v1/collections/default/images", parts).json()["indexed"], 3);
+  const auto groups = [&](const std::string& field) {
+    const Reply reply =
+        post("/v1/search", {{"query", "a dog"}, {"group_by", field}, {"with_payload", false}});
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    std::map<Json, std::vector<std::uint64_t>> found;
+    const Json answer = reply.json();
+    for (const Json& group : answer["groups"]) {
+      found[group["key"]] = ids(group["hits"]);
+      std::ranges::sort(found[group["key"]]);
+    }
+    return found;
+  };
+  using Groups = std::map<Json, std::vector<std::uint64_t>>;
+  EXPECT_EQ(groups("tags"), (Groups{{"red", {1, 3}}, {"old", {1, 2}}}));
+  EXPECT_EQ(groups("tags[]"), (Groups{{"red", {1}}, {"old", {1, 2}}}));
+  EXPECT_EQ(groups("of[].year"), (Groups{{1, {1, 2}}, {2, {2}}}));
+}
+
 TEST_F(ApiSearch, PayloadsAndVectorsAsWanted) {
   fill(3);
   const auto first = [&](const Json& more) {
@@ -230,6 +297,7 @@ TEST_F(ApiSearch, Failures) {
   EXPECT_EQ(invalid.error("param"), "limit");
   EXPECT_EQ(invalid.error("code"), "validation_failed");
   EXPECT_EQ(invalid.error("type"), "invalid_request_error");
+  EXPECT_THAT(invalid.error(), StartsWith("Validation error in JSON body: [limit: value 0 "));
 
   const Reply rerank = post("/v1/search", {{"query", "a"}, {"rerank", true}});
   EXPECT_EQ(rerank.status, 501);
@@ -255,6 +323,33 @@ TEST_F(ApiSearch, Failures) {
   const Reply broken = post_form("/v1/search", {{"image", "not a picture", "x.png"}});
   EXPECT_EQ(broken.status, 400);
   EXPECT_THAT(broken.error(), HasSubstr("x.png"));
+}
+
+TEST_F(ApiSearch, ErrorsSayWhereTheMistakeStands) {
+  fill(1);
+  for (const auto& [reply, message] : std::vector<std::pair<Reply, std::string>>{
+           {get("/v1/search?q=a&limit=0"), "query parameters: [limit: value 0 invalid, must"},
+           {get("/v1/search?q=a&limit=x"), "query parameters: [limit: value \"x\" invalid, must"},
+           {get("/v1/search?q=a&filter={"), "query parameters: [filter: value \"{\" invalid"},
+           {get("/v1/search?q=a&lmit=1"), "query parameters: [lmit: value \"1\" invalid, is not"},
+           {get("/v1/search?sort=a["), "query parameters: [sort: value \"a[\" invalid"},
+           {get("/v1/collections/default/facets?field=number&limit=0"),
+            "query parameters: [limit: value 0 invalid"},
+           {get("/v1/collections/default/duplicates?max_distance=99"),
+            "query parameters: [max_distance: value 99 invalid"},
+           {get("/v1/images/default/1?orignal=true"), "query parameters: [orignal: value"},
+           {post_body("/v1/collections/default/images?id=x", "image/png", "..."),
+            "query parameters: [id: value \"x\" invalid"},
+           {post_form("/v1/collections/default/images", {{"id", "1"}}), "form: [files: value 0"},
+           {post_form("/v1/search", {{"text", "a"}, {"limit", "0"}}), "form: [limit: value 0 "},
+           {post_form("/v1/search", {{"text", "a"}, {"weight", "x"}}), "form: [weight: value \"x"},
+       }) {
+    EXPECT_EQ(reply.status, 422) << reply.body;
+    EXPECT_THAT(reply.error(), StartsWith("Validation error in " + message));
+    EXPECT_EQ(
+        reply.error("param"),
+        message.substr(message.find('[') + 1, message.find(": value") - message.find('[') - 1));
+  }
 }
 
 TEST_F(ApiSearch, KeysReachTheirCollectionsAlone) {

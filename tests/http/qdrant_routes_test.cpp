@@ -67,6 +67,7 @@ TEST_F(QdrantRoutesTest, RightsFollowTheKindOfRoute) {
 struct ParameterCase {
   const char* query;
   int status;
+  const char* error = "";  // how it begins
 };
 
 TEST_F(QdrantRoutesTest, QueryParametersAreChecked) {
@@ -75,16 +76,20 @@ TEST_F(QdrantRoutesTest, QueryParametersAreChecked) {
            {"wait=true&ordering=weak&timeout=5", 200},
            {"ordering=medium&consistency=quorum", 200},
            {"consistency=3", 200},
-           {"consistency=0", 422},
+           {"consistency=0", 422,
+            "Validation error in query parameters: [consistency: value 0 invalid, "},
            {"consistency=most", 400},
            {"timeout=0", 422},
            {"timeout=-1", 400},
            {"timeout=1.5", 400},
-           {"wait=1", 400},
-           {"ordering=Weak", 400},
+           {"wait=1", 400, "Deserialize error in query parameters: wait: \"1\", expected"},
+           {"ordering=Weak", 400, "Deserialize error in query parameters: ordering: \"Weak\""},
        }) {
-    EXPECT_EQ(post("/collections/c/points/scroll?" + std::string(c.query), "{}").status, c.status)
-        << c.query;
+    const auto reply = post("/collections/c/points/scroll?" + std::string(c.query), "{}");
+    EXPECT_EQ(reply.status, c.status) << c.query;
+    if (*c.error != '\0') {
+      EXPECT_THAT(reply.error(), testing::StartsWith(c.error));
+    }
   }
 }
 

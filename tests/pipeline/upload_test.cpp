@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <thread>
+#include <tuple>
 
 #include "codecs/decode.h"
 #include "codecs/facts.h"
@@ -147,6 +148,60 @@ TEST_F(UploadTest, TheSameBytesAgainAreTheSamePoint) {
   EXPECT_THAT(statuses(results), ElementsAre("indexed", "updated", "updated"));
   EXPECT_EQ(point(*results[0].id)->payload["i"], 2);
   EXPECT_EQ(count(), 2u);
+}
+
+TEST_F(UploadTest, CopiesAreStoredTogetherAndToldApart) {
+  const auto upload_counted = [&](std::vector<UploadItem> items) {
+    const std::uint64_t before = store_->info()->commit_number;
+    auto results = upload(std::move(items));
+    return std::pair(std::move(results), store_->info()->commit_number - before);
+  };
+  std::vector<UploadItem> items;
+  for (int i = 0; i < 100; ++i) items.push_back(item("c.jpg", jpeg_, Json{{"i", i}}));
+  const auto [first, num_commits] = upload_counted(std::move(items));
+  EXPECT_LE(num_commits, 4u) << "one for each that is decoded at a time";
+  EXPECT_EQ(first[0].status, "indexed");
+  for (std::size_t i = 1; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].status, "updated") << i;
+    EXPECT_EQ(first[i].id, first[0].id) << i;
+    EXPECT_EQ(first[i].width, first[0].width) << i;
+  }
+  const PointId id = *first[0].id;
+  EXPECT_EQ(point(id)->payload["i"], 99);
+  EXPECT_EQ(point(id)->payload["_image"]["name"], "c.jpg");
+  EXPECT_EQ(count(), 1u);
+  EXPECT_EQ(host_->statistics().pictures, 1u);
+
+  const Json there = Json{{"i", 99}}, other = Json{{"i", 7}};
+  for (const auto& [payloads, told, stored] :
+       std::vector<std::tuple<std::vector<std::optional<Json>>, std::vector<std::string>, Json>>{
+           {{std::nullopt, there}, {"unchanged", "unchanged"}, there},
+           {{std::nullopt, other, other, std::nullopt, there},
+            {"unchanged", "updated", "unchanged", "unchanged", "updated"},
+            there},
+           {{other, there, other}, {"updated", "updated", "updated"}, other},
+       }) {
+    items.clear();
+    for (const auto& payload : payloads) items.push_back(item("d.jpg", jpeg_, payload));
+    const auto [results, commits] = upload_counted(std::move(items));
+    EXPECT_EQ(statuses(results), told);
+    EXPECT_LE(commits, 1u);
+    Json found = point(id)->payload;
+    EXPECT_EQ(found["_image"]["name"], "c.jpg");
+    found.erase("_image");
+    EXPECT_EQ(found, stored);
+  }
+
+  // What is no picture is none however often it comes.
+  items.clear();
+  for (const char* name : {"x.png", "y.png"}) items.push_back(item(name, png_.substr(0, 60)));
+  items.push_back(item("a.png", png_, Json::array()));  // no payload
+  items.push_back(item("b.png", png_));
+  const auto broken = upload(std::move(items));
+  EXPECT_THAT(statuses(broken), ElementsAre("failed", "failed", "failed", "indexed"));
+  EXPECT_THAT(broken[0].error->message, testing::StartsWith("x.png: "));
+  EXPECT_THAT(broken[1].error->message, testing::StartsWith("y.png: "));
+  EXPECT_EQ(broken[0].error->code, broken[1].error->code);
 }
 
 TEST_F(UploadTest, GivenIdsMakePointsOfTheirOwn) {

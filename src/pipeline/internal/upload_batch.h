@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,9 +38,9 @@ class UploadBatch {
   UploadBatch(const UploadContext& context, std::vector<UploadItem*> items);
   ~UploadBatch();
 
-  /// One result per item; none for an item whose source comes a second time in this batch: it must
-  /// be in a later one. errors  as Uploader::upload().
-  Result<std::vector<std::optional<UploadResult>>> run();
+  /// One result per item, as if they came one after the other: an item whose source was there
+  /// before is a copy. errors  as Uploader::upload().
+  Result<std::vector<UploadResult>> run();
 
  private:
   struct Upload;
@@ -49,7 +48,9 @@ class UploadBatch {
   Result<void> read(Upload& upload);
   Result<void> compare(Upload& upload);
   Result<void> compare_payload(Upload& upload);
+  void follow(Upload& copy);
   Result<void> decode(Upload& upload);
+  Result<void> decode_picture(Upload& upload);
   Result<void> encode();
   Result<void> store();
   /// Plans the writing of a point; its vector may be to come.
