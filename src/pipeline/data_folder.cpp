@@ -373,9 +373,13 @@ class LocalDataFolder final : public DataFolder {
   std::function<Result<std::unique_ptr<storage::CollectionDb>>()> opener(
       std::string_view name) const {
     return
-        [path = collection_folder(name) / "db", budget = budget_,
-         mode = access_ == Access::kWrite ? storage::OpenMode::kWrite : storage::OpenMode::kRead] {
-          return storage::CollectionDb::open(path, mode, budget);
+        [name = std::string(name), path = collection_folder(name) / "db", budget = budget_,
+         mode = access_ == Access::kWrite ? storage::OpenMode::kWrite : storage::OpenMode::kRead]()
+            -> Result<std::unique_ptr<storage::CollectionDb>> {
+          auto db = storage::CollectionDb::open(path, mode, budget);
+          if (db || db.error().code != StatusCode::kCorruption) return db;
+          return corruption(db.error().message + "; \"sightline collection repair " + name +
+                            "\" makes it usable again and lists what is lost");
         };
   }
 

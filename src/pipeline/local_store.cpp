@@ -70,10 +70,14 @@ void LocalStore::close() {
 Result<void> LocalStore::start(std::unique_ptr<storage::CollectionDb> db) {
   db_ = std::move(db);
   SIGHTLINE_TRY(const CollectionConfig config, config_from_json(db_->config()));
-  // Rows that a writer has in memory stay; load() adds and ends what differs.
-  if (!index_ || !db_->is_writer()) {
-    index_ =
+  // Rows that a writer has in memory stay; load() adds and ends what differs. Not so with slots
+  // that another point may get now.
+  if (!index_ || !db_->is_writer() || index_is_ahead_) {
+    auto fresh =
         std::make_shared<LocalIndex>(setup_.name, shards_folder(), config, setup_.options.sealing);
+    if (index_) fresh->replace(*index_);
+    index_ = std::move(fresh);
+    index_is_ahead_ = false;
   }
   if (db_->is_writer()) {
     SIGHTLINE_TRY(writer_, storage::CollectionWriter::create(*db_));

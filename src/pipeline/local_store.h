@@ -214,10 +214,13 @@ class LocalStore final : public CollectionStore {
   /// Of a filter: as of the view of now.
   Result<std::vector<PointId>> select(PointSelector& points) const;
   Result<std::vector<storage::Operation>> resolve(std::vector<WriteOp> ops) const;
+
+  // local_store_commit.cpp
   void commit_group(std::span<PendingWrite* const> group);
   void commit_part(std::span<PendingWrite* const> part);
   Result<WriteSummary> add(PendingWrite& pending);
   Result<void> commit_added();
+  Result<void> commit_and_learn(storage::Sync sync, std::span<const storage::RowEffect> effects);
   void remove_erased_uploads();
   void start_syncing();
   void stop_syncing();
@@ -265,6 +268,8 @@ class LocalStore final : public CollectionStore {
   std::size_t num_turns_wanted_ GUARDED_BY(queue_mutex_) = 0;  // go before writers
   // Of the holder of the Turn: a commit is stored that the index has not learned (no memory).
   bool index_is_behind_ = false;
+  // Of the same: it has learned what may not have been stored. The database is opened again.
+  bool index_is_ahead_ = false;
 
   // Durability kInterval: syncs the log when something waits for it.
   Mutex sync_mutex_;

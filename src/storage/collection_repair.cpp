@@ -47,18 +47,6 @@ Result<void> copy_database(const fs::path& from, const fs::path& to) {
   return checked(error, from, "list");
 }
 
-/// The MANIFEST files of a database, newest first.
-std::vector<std::string> manifests(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    std::string name = entry.path().filename();
-    if (name.starts_with("MANIFEST-")) names.push_back(std::move(name));
-  }
-  std::sort(names.rbegin(), names.rend());
-  return names;
-}
-
 /// Tells of tables that are missing or cut. A MANIFEST that lists a missing one may be an old one.
 bool misses_a_table(const fs::path& folder, std::vector<std::string>& damages) {
   const auto tables = damaged_tables(folder);
@@ -73,25 +61,30 @@ constexpr std::string_view kListIsNew =
     "the list of tables was made anew from the files that are there: what was deleted or changed "
     "last may be back as it was before";
 
+/// Whether the list of tables of a copy can be used as it is. `damages` hears why not.
+bool has_whole_list(const fs::path& folder, std::vector<std::string>& damages) {
+  std::error_code error;
+  std::string named;
+  std::ifstream(folder / "CURRENT") >> named;
+  if (named.empty() || !fs::is_regular_file(folder / named, error)) {
+    damages.push_back(named.empty() ? "CURRENT: missing or empty"
+                                    : "CURRENT: names " + named + ", which is missing");
+    if (!take_up_last_manifest(folder)) return false;
+  } else if (const auto whole = check_manifest(folder, /*is_closed=*/true); !whole) {
+    damages.push_back(whole.error().message);
+    return false;
+  }
+  return !misses_a_table(folder, damages);
+}
+
 /// Opens a copy of a damaged database. `damages` hears of files that are not used.
 Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
                                                  const std::shared_ptr<SharedBudget>& budget,
                                                  std::vector<std::string>& damages) {
-  const auto whole = check_manifest(folder, /*is_closed=*/true);
-  if (!whole) {
-    damages.push_back(whole.error().message);
-  } else if (!misses_a_table(folder, damages)) {
+  if (has_whole_list(folder, damages)) {
     auto opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
     if (opened) return opened;
     damages.push_back(opened.error().message);
-    const auto names = manifests(folder);
-    for (const std::string& name : names) {
-      std::ofstream(folder / "CURRENT") << name << "\n";
-      opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
-      if (!opened) continue;
-      if (name != names.front()) damages.emplace_back(kListIsNew);
-      return opened;
-    }
   }
   damages.emplace_back(kListIsNew);
   SIGHTLINE_TRY_DO(RocksDatabase::rebuild_manifest(folder, collection_families(), budget));

@@ -29,14 +29,18 @@ class CollectionWriter::Impl {
       : database_(database),
         committed_(counters),
         indexes_(std::move(indexes)),
-        group_(database, counters, indexes_) {}
+        group_(database, counters, indexes_) {
+    // Ids that cannot be read are no reason to refuse what does not need them.
+    if (const auto looked = group_.look_at_numbers(); !looked)
+      log_warning("storage", looked.error().message);
+  }
 
   Result<RequestOutcome> add(std::vector<Operation>& operations) { return group_.add(operations); }
 
   Result<std::vector<RowEffect>> commit(Sync sync) {
     const CollectionCounters next = group_.counters();
     auto written = put_counters(database_, group_.batch(), next);
-    if (written) written = write(*group_.batch().GetWriteBatch(), sync);
+    if (written) written = write(group_.batch(), sync);
     auto effects = group_.take_effects();
     if (written) committed_ = next;
     abandon();
@@ -44,6 +48,7 @@ class CollectionWriter::Impl {
     return effects;
   }
 
+  std::vector<RowEffect> take_effects() { return group_.take_effects(); }
   void abandon() { group_.restart(committed_); }
   std::vector<std::string> take_erased_uploads() { return group_.take_erased_uploads(); }
 
@@ -205,6 +210,7 @@ Result<std::unique_ptr<CollectionWriter>> CollectionWriter::create(CollectionDb&
 Result<RequestOutcome> CollectionWriter::add(std::vector<Operation>& operations) {
   return impl_->add(operations);
 }
+std::vector<RowEffect> CollectionWriter::take_effects() { return impl_->take_effects(); }
 Result<std::vector<RowEffect>> CollectionWriter::commit(Sync sync) { return impl_->commit(sync); }
 Result<void> CollectionWriter::put_payload_index(std::string_view field, FieldType type,
                                                  const Json& parameters) {

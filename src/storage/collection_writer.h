@@ -139,6 +139,8 @@ class CollectionWriter {
   /// errors  kInvalidArgument: a source tied to a point that does not exist; kNotFound:
   ///         RequirePointOp; kCorruption, kIoError.
   Result<RequestOutcome> add(std::vector<Operation>& operations);
+  /// What the indexes have to learn once the group is stored, if commit() is not to hand it over.
+  std::vector<RowEffect> take_effects();
   /// Writes the group. On success hands over what the indexes have to learn. After a failure it is
   /// open whether the group is stored (whole or not at all): the writer takes nothing more, and the
   /// database must be opened again, which settles it.

@@ -170,8 +170,10 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(
     const std::filesystem::path& path, OpenMode mode, const std::vector<ColumnFamily>& families,
     const std::shared_ptr<SharedBudget>& budget) {
   std::error_code error;
-  if (mode != OpenMode::kCreate && !std::filesystem::exists(path / "CURRENT", error))
+  if (mode != OpenMode::kCreate && !std::filesystem::exists(path / "CURRENT", error)) {
+    if (has_files(path)) return corruption((path / "CURRENT").string() + " is missing");
     return not_found("there is no database at " + path.string());
+  }
   std::unique_ptr<RocksDatabase> database(new RocksDatabase(path, mode, families, budget));
   if (mode == OpenMode::kRead) {
     SIGHTLINE_TRY_DO(database->open_with_retries());

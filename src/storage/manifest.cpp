@@ -11,6 +11,7 @@ namespace sightline::storage {
 namespace {
 
 constexpr const char* kMarkName = "manifest-size";
+constexpr std::string_view kManifestPrefix = "MANIFEST-";
 
 std::string manifest_in_use(const std::filesystem::path& folder) {
   std::string name;
@@ -166,6 +167,9 @@ Result<void> check_manifest(const std::filesystem::path& folder, bool is_closed)
   std::ifstream(folder / kMarkName) >> marked >> marked_size;
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(folder / name, error);
+  if (error && name.starts_with(kManifestPrefix) && !std::filesystem::exists(folder / name)) {
+    return corruption((folder / name).string() + ", which CURRENT names, is missing");
+  }
   if (error || !std::filesystem::is_regular_file(folder / name, error))
     return {};  // RocksDB's to say.
   if (marked == name && size < marked_size) {
@@ -175,6 +179,31 @@ Result<void> check_manifest(const std::filesystem::path& folder, bool is_closed)
   const auto damage = find_log_damage(folder / name, is_closed);
   if (!damage || !*damage) return {};
   return corruption((folder / name).string() + " is damaged at byte " + std::to_string(**damage));
+}
+
+bool has_files(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const auto extension = entry.path().extension();
+    if (extension == ".sst" || extension == ".log" ||
+        entry.path().filename().string().starts_with(kManifestPrefix)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool take_up_last_manifest(const std::filesystem::path& folder) {
+  std::string last, marked;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    std::string name = entry.path().filename();
+    if (name.starts_with(kManifestPrefix) && name > last) last = std::move(name);
+  }
+  std::ifstream(folder / kMarkName) >> marked;
+  if (last.empty() || (!marked.empty() && marked != last)) return false;
+  std::ofstream(folder / "CURRENT") << last << "\n";
+  return check_manifest(folder, /*is_closed=*/true).has_value();
 }
 
 Result<std::map<std::string, std::uint64_t>> listed_tables(const std::filesystem::path& folder) {

@@ -227,6 +227,14 @@ std::string encode_vector(Version version, std::span<const float> values) {
   return encode_vector(version, VectorView{VectorKind::kDense, values});
 }
 
+std::pair<std::string_view, std::string_view> dense_row_parts(const Version& version,
+                                                              std::span<const float> values) {
+  const auto bytes = [](const auto* from, std::size_t size) {
+    return std::string_view(reinterpret_cast<const char*>(from), size);  // NOLINT: as they are
+  };
+  return {bytes(&version, sizeof(version)), bytes(values.data(), values.size_bytes())};
+}
+
 Result<VectorRow> decode_vector(std::string_view value) {
   if (value.size() < sizeof(Version)) return damaged("vector");
   VectorRow row;

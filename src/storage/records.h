@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/indexed_value.h"
@@ -63,6 +64,10 @@ std::string vector_prefix(std::string_view name);
 /// version, then what the kind holds; decode_vector() tells the kind by itself.
 std::string encode_vector(Version version, const VectorView& vector);
 std::string encode_vector(Version version, std::span<const float> values);  ///< kDense
+/// The dense row in two parts, which end to end are encode_vector(). They are bytes of `version`
+/// and `values`, which outlive them.
+std::pair<std::string_view, std::string_view> dense_row_parts(const Version& version,
+                                                              std::span<const float> values);
 struct VectorRow {
   Version version = 0;
   std::vector<float> values;

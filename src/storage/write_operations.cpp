@@ -52,7 +52,8 @@ Result<Slot> WriteGroup::new_slot(const PointId& id) {
                   "the collection has used all 2^32 slots; optimise it to number them anew"};
   }
   const Slot slot = next_.next_slot++;
-  SIGHTLINE_TRY_DO(put(kIds, id.encode(), encode_slot(slot)));
+  if (id.is_number()) largest_number_ = std::max(largest_number_.value_or(0), id.number());
+  SIGHTLINE_TRY_DO(batch_.put(kIds, id.encode(), encode_slot(slot)));
   ++next_.num_points;
   ++outcome_.num_inserted;
   return slot;
@@ -91,17 +92,20 @@ Result<void> WriteGroup::apply(UpsertOp& op) {
   SIGHTLINE_TRY_DO(found ? put_slot_record(slot, record) : add_slot_record(slot, record));
   SIGHTLINE_TRY_DO(put_payload(slot, old_payload, op.payload));
   tell_payload(slot, op.id, std::move(op.payload));
-  if (!op.thumbnail.empty()) return put(kBlobs, thumbnail_key(slot), op.thumbnail);
-  if (found) return erase(kBlobs, thumbnail_key(slot));
+  if (!op.thumbnail.empty()) return batch_.put(kBlobs, thumbnail_key(slot), op.thumbnail);
+  if (found) return batch_.erase(kBlobs, thumbnail_key(slot));
   return {};
 }
 
 Result<void> WriteGroup::put_row(SlotRecord& record, Slot slot, VectorValue& vector) {
   record.vectors[vector.name] = next_.commit;
-  // Never read through the batch, which keeps no index of it.
-  SIGHTLINE_TRY_DO(put_into(*batch_.GetWriteBatch(), database_, kVectors,
-                            vector_key(vector.name, slot),
-                            encode_vector(next_.commit, vector.view())));
+  const std::string key = vector_key(vector.name, slot);
+  if (vector.kind == VectorKind::kDense) {
+    const auto [head, values] = dense_row_parts(next_.commit, vector.values);
+    SIGHTLINE_TRY_DO(batch_.put_parts(kVectors, key, {head, values}));
+  } else {
+    SIGHTLINE_TRY_DO(batch_.put(kVectors, key, encode_vector(next_.commit, vector.view())));
+  }
   RowEffect& effect = add_effect(RowEffect::Kind::kPut, slot, record.id);
   effect.vector_name = std::move(vector.name);
   if (vector.kind == VectorKind::kDense) effect.values = std::move(vector.values);
@@ -109,7 +113,7 @@ Result<void> WriteGroup::put_row(SlotRecord& record, Slot slot, VectorValue& vec
 }
 
 Result<void> WriteGroup::remove_row(const std::string& name, Slot slot, const PointId& id) {
-  SIGHTLINE_TRY_DO(erase(kVectors, vector_key(name, slot)));
+  SIGHTLINE_TRY_DO(batch_.erase(kVectors, vector_key(name, slot)));
   add_effect(RowEffect::Kind::kRemove, slot, id).vector_name = name;
   return {};
 }
@@ -215,9 +219,9 @@ Result<void> WriteGroup::apply(DeletePointOp& op) {
   ties_.erase(op.id);
   SIGHTLINE_TRY_DO(put_payload(*slot, old_payload, Json::object()));
   if (!record.source_uri.empty()) SIGHTLINE_TRY_DO(erase_source_row(record.source_uri));
-  SIGHTLINE_TRY_DO(erase(kBlobs, thumbnail_key(*slot)));
+  SIGHTLINE_TRY_DO(batch_.erase(kBlobs, thumbnail_key(*slot)));
   SIGHTLINE_TRY_DO(erase_slot_record(*slot));
-  SIGHTLINE_TRY_DO(erase(kIds, op.id.encode()));
+  SIGHTLINE_TRY_DO(batch_.erase(kIds, op.id.encode()));
   add_effect(RowEffect::Kind::kGone, *slot, op.id);
   --next_.num_points;
   ++outcome_.num_deleted;
@@ -244,7 +248,7 @@ Result<void> WriteGroup::apply(PutSourceOp& op) {
       }
     }
   }
-  return put(kSources, row.uri, encode_source(row));
+  return batch_.put(kSources, row.uri, encode_source(row));
 }
 
 Result<void> WriteGroup::untie(const PointId& id, const std::string& uri) {

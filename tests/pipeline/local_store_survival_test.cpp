@@ -264,6 +264,59 @@ TEST_F(LocalStoreSurvival, AFullDiskIsSaidAndWritingGoesOnWhenThereIsRoom) {
   }
 }
 
+TEST_F(LocalStoreSurvival, ABatchThatFindsNoRoomLeavesNothingInTheIndex) {
+  const SmallDisk mounted(dir_ / "disk", "40m");
+  if (!mounted.is_mounted()) GTEST_SKIP() << "this machine lets us mount nothing";
+  constexpr std::size_t kWide = 256, kBatch = 600;
+  StoreOptions options;
+  options.memtable_bytes = 4'000'000;
+  options.sealing.in_background = false;
+  auto folder = DataFolder::open(dir_ / "disk/data", Access::kWrite, options, pool_).value();
+  const auto store = folder->create_collection("c", config_of(kWide)).value();
+  std::ofstream(dir_ / "disk/filler") << std::string(20'000'000, 'x');
+  const auto write_batch = [&](std::uint64_t first) {
+    std::vector<WriteOp> ops;
+    for (std::uint64_t id = first; id < first + kBatch; ++id)
+      ops.emplace_back(point(id, script::vector_of(id, kWide)));
+    return store->write(std::move(ops));
+  };
+  std::vector<std::uint64_t> firsts;
+  std::uint64_t first = 0;
+  const auto expect_all = [&] {
+    EXPECT_EQ(store->count().value(), firsts.size() * kBatch);
+    for (const std::uint64_t there : firsts) {
+      for (const std::uint64_t id : {there, there + kBatch - 1}) {
+        const auto answer =
+            store->search(near(script::vector_of(id, kWide), 1), Deadline::never()).value();
+        ASSERT_EQ(answer.hits.size(), 1U);
+        EXPECT_EQ(answer.hits[0].id, PointId(id));
+      }
+    }
+    const SearchRequest all = near(script::vector_of(7, kWide), 10'000);
+    EXPECT_EQ(store->search(all, Deadline::never())->hits.size(),
+              std::min<std::size_t>(firsts.size() * kBatch, 10'000));
+  };
+  for (; first < 100 * kBatch; first += kBatch) {
+    const auto written = write_batch(first);
+    if (!written) {
+      EXPECT_EQ(written.error().code, StatusCode::kResourceExhausted) << written.error().message;
+      break;
+    }
+    firsts.push_back(first);
+  }
+  ASSERT_LT(first, 100 * kBatch) << "the disk did not get full";
+  expect_all();
+  std::filesystem::remove(dir_ / "disk/filler");
+  // Other points come to the slots of those that were refused.
+  for (int i = 0; i < 3; ++i) {
+    first += kBatch;
+    const auto written = write_batch(first);
+    ASSERT_TRUE(written) << written.error().message;
+    firsts.push_back(first);
+  }
+  expect_all();
+}
+
 /// The tables of the collection, largest first.
 std::vector<std::filesystem::path> tables(const std::filesystem::path& data) {
   std::vector<std::filesystem::path> found;
@@ -341,6 +394,44 @@ TEST_F(LocalStoreSurvival, AStrangeCurrentFileIsCorruption) {
     EXPECT_THAT(store.error().message, HasSubstr(data()));
     folder_.reset();
   }
+}
+
+TEST_F(LocalStoreSurvival, ALostListOfTablesIsNamedWithWhatToDo) {
+  write_commits(5);
+  const auto before = open_store()->scroll(std::nullopt, 1000, {true, true}).value();
+  folder_.reset();
+  const std::filesystem::path db = data() + "/collections/c/db";
+  std::string manifest;
+  std::ifstream(db / "CURRENT") >> manifest;
+  for (const std::string& lost : {std::string("CURRENT"), manifest}) {
+    SCOPED_TRACE(lost);
+    const testing_support::TempDir kept;
+    std::filesystem::rename(db / lost, kept / lost);
+    for (const Access access : {Access::kRead, Access::kWrite}) {
+      folder_ = DataFolder::open(data(), access, {}, pool_).value();
+      const auto store = folder_->open_collection("c");
+      ASSERT_FALSE(store);
+      EXPECT_EQ(store.error().code, StatusCode::kCorruption);
+      EXPECT_THAT(store.error().message,
+                  AllOf(HasSubstr(lost), HasSubstr("\"sightline collection repair c\"")));
+      EXPECT_THAT(folder_->verify_collection("c", Deadline::never()).value(),
+                  testing::Contains(HasSubstr(lost)));
+      folder_.reset();
+    }
+    std::filesystem::rename(kept / lost, db / lost);
+  }
+  std::filesystem::remove(db / "CURRENT");
+  folder_ = DataFolder::open(data(), Access::kWrite, {}, pool_).value();
+  const auto repaired = folder_->repair_collection("c");
+  ASSERT_TRUE(repaired) << repaired.error().message;
+  EXPECT_THAT(*repaired, testing::Contains(HasSubstr("CURRENT")));
+  const auto after = open_store()->scroll(std::nullopt, 1000, {true, true}).value();
+  ASSERT_EQ(after.size(), before.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].id, before[i].id);
+    EXPECT_EQ(after[i].payload, before[i].payload);
+  }
+  EXPECT_EQ(folder_->verify_collection("c", Deadline::never())->size(), 0U);
 }
 
 TEST_F(LocalStoreSurvival, ALostRecordIsNoticedThoughNoByteIsDamaged) {

@@ -152,6 +152,37 @@ TEST_F(CollectionDbTest, ASlotIsNotUsedAgain) {
   ASSERT_TRUE(writer->sync_log());
 }
 
+TEST_F(CollectionDbTest, NumbersAboveAllOthersAreNewAndNoOthers) {
+  create();
+  auto db = open();
+  auto writer = CollectionWriter::create(*db).value();
+  const auto inserts = [&](std::uint64_t id) {
+    auto ops = upsert(id, {1, 2});
+    return writer->add(ops).value().num_inserted == 1;
+  };
+  EXPECT_TRUE(inserts(5));
+  EXPECT_TRUE(inserts(9));
+  EXPECT_FALSE(inserts(9));
+  std::vector<Operation> refused = upsert(100, {1, 2});
+  refused.emplace_back(RequirePointOp{PointId(7)});
+  EXPECT_FALSE(writer->add(refused));
+  EXPECT_TRUE(inserts(100));
+  EXPECT_FALSE(inserts(5));
+  std::vector<Operation> removal = {DeletePointOp{PointId(100)}};
+  ASSERT_TRUE(writer->add(removal));
+  EXPECT_TRUE(inserts(50));
+  EXPECT_TRUE(inserts(100));
+  ASSERT_TRUE(writer->commit(Sync::kYes));
+  writer.reset();
+  db.reset();
+  db = open();
+  writer = CollectionWriter::create(*db).value();
+  for (const std::uint64_t there : {5, 9, 50, 100}) EXPECT_FALSE(inserts(there)) << there;
+  for (const std::uint64_t fresh : {7, 101, 0}) EXPECT_TRUE(inserts(fresh)) << fresh;
+  ASSERT_TRUE(writer->commit(Sync::kYes));
+  EXPECT_EQ(writer->counters().num_points, 7U);
+}
+
 TEST_F(CollectionDbTest, TheDigestOfSlotsAddsUp) {
   create();
   const auto db = open();

@@ -443,6 +443,28 @@ TEST_F(StorageDamage, ADamagedCurrentIsNamedAndMadeAnew) {
   }
 }
 
+TEST_F(StorageDamage, ALostManifestOrCurrentIsNamedAndMadeAnew) {
+  struct Loss {
+    std::vector<std::string> names;
+    std::string named;
+  };
+  const std::string manifest = file("MANIFEST-");
+  for (const Loss& loss : {Loss{{manifest}, manifest}, Loss{{"CURRENT"}, "CURRENT"},
+                           Loss{{manifest, "CURRENT"}, "CURRENT"},
+                           Loss{{manifest, "CURRENT", "manifest-size"}, "CURRENT"}}) {
+    SCOPED_TRACE(loss.names.size());
+    SCOPED_TRACE(loss.names[0]);
+    restore();
+    for (const std::string& name : loss.names) fs::remove(folder() / name);
+    for (const OpenMode mode : {OpenMode::kWrite, OpenMode::kRead}) {
+      EXPECT_EQ(open_error(mode).code, StatusCode::kCorruption) << open_error(mode).message;
+      EXPECT_THAT(open_error(mode).message, HasSubstr((folder() / loss.named).string()));
+    }
+    EXPECT_THAT(repair(), Contains(HasSubstr(loss.named)));
+    expect_all_but({});
+  }
+}
+
 TEST_F(StorageDamage, OptionsAndIdentityDoNotMatter) {
   for (const std::string& name :
        {file("OPTIONS-"), std::string("IDENTITY"), std::string("manifest-size")}) {

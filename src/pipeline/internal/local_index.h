@@ -77,6 +77,12 @@ class LocalIndex {
   LocalIndex(std::string collection_name, std::filesystem::path folder,
              const CollectionConfig& config, const SealingOptions& options);
 
+  /// Takes the place of `before`, of which a build may still run: what it makes is not for this.
+  void replace(const LocalIndex& before) {
+    next_folder_ = before.next_folder_;
+    load_number_ = before.load_number_;
+  }
+
   enum class Loaded {
     kYes,
     kIncomplete,  ///< A reader has seen only a part of the writer's newest commits.

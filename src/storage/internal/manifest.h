@@ -20,9 +20,15 @@ void mark_manifest(rocksdb::Env& env, const std::filesystem::path& folder);
 /// Calls mark_manifest() after each flush and compaction.
 std::shared_ptr<rocksdb::EventListener> manifest_marker(rocksdb::Env& env,
                                                         std::filesystem::path folder);
-/// errors  kCorruption: the MANIFEST in use is shorter than it was, or damaged (`is_closed`: as
-///         find_log_damage() has it).
+/// errors  kCorruption: the MANIFEST in use is missing, shorter than it was, or damaged
+///         (`is_closed`: as find_log_damage() has it). A CURRENT that names none is RocksDB's to
+///         tell.
 Result<void> check_manifest(const std::filesystem::path& folder, bool is_closed);
+/// The folder holds tables, logs or a MANIFEST: without CURRENT it is a damaged database.
+bool has_files(const std::filesystem::path& folder);
+/// Writes a CURRENT that names the newest MANIFEST, if it is there whole and is the one that was in
+/// use last as far as can be told; false: CURRENT is of no use.
+bool take_up_last_manifest(const std::filesystem::path& folder);
 
 /// The tables that the MANIFEST in use lists, with their sizes in bytes.
 /// errors  kCorruption: a record that cannot be read; kIoError.

@@ -1,6 +1,8 @@
 // storage/internal/write_group.h: the requests of a group, resolved into one batch.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@
 #include "storage/collection_writer.h"
 #include "storage/internal/collection_families.h"
 #include "storage/internal/index_keys.h"
+#include "storage/internal/indexed_batch.h"
 
 namespace sightline::storage {
 
@@ -27,13 +30,18 @@ class WriteGroup {
   /// `indexes` may change while the group is empty; both outlive the group.
   WriteGroup(RocksDatabase& database, const CollectionCounters& committed,
              const std::vector<IndexedField>& indexes)
-      : database_(database), indexes_(indexes), next_(committed) {}
+      : database_(database), indexes_(indexes), batch_(database), next_(committed) {}
+
+  /// Finds out above which number no point has its id, so that a load in ascending order looks none
+  /// up. Once, before the first request; without it each id is looked up. errors  kCorruption: the
+  /// last id cannot be read.
+  Result<void> look_at_numbers();
 
   /// As CollectionWriter::add().
   Result<RequestOutcome> add(std::vector<Operation>& operations);
   /// Once the group is stored.
   const CollectionCounters& counters() const { return next_; }
-  rocksdb::WriteBatchWithIndex& batch() { return batch_; }
+  rocksdb::WriteBatch& batch() { return batch_.batch(); }
   std::vector<RowEffect> take_effects() { return std::exchange(effects_, {}); }
   /// As CollectionWriter::take_erased_uploads().
   std::vector<std::string> take_erased_uploads() { return std::exchange(erased_uploads_, {}); }
@@ -42,9 +50,6 @@ class WriteGroup {
 
  private:
   // The batch over the database.
-  Result<std::optional<std::string>> get(Family family, std::string_view key);
-  Result<void> put(Family family, std::string_view key, std::string_view value);
-  Result<void> erase(Family family, std::string_view key);
   Result<std::optional<Slot>> find_slot(const PointId& id);
   Result<SlotRecord> slot_record(Slot slot);
   Result<Json> payload(Slot slot);
@@ -88,8 +93,10 @@ class WriteGroup {
 
   RocksDatabase& database_;
   const std::vector<IndexedField>& indexes_;
-  rocksdb::WriteBatchWithIndex batch_{rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true};
+  IndexedBatch batch_;
   CollectionCounters next_;
+  /// No point has a larger number for its id; nullopt: none has a number.
+  std::optional<std::uint64_t> largest_number_ = std::numeric_limits<std::uint64_t>::max();
   std::vector<RowEffect> effects_;
   std::vector<std::string> erased_uploads_;
   // Of the request that is being resolved.
