@@ -77,7 +77,11 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe(const std::vector<ColumnFa
                            family_options(ColumnFamily::Kind::kSmall, budget));
   for (const ColumnFamily& family : families)
     descriptors.emplace_back(family.name, family_options(family.kind, budget));
-  for (auto& descriptor : descriptors) descriptor.options.disable_auto_compactions = is_damaged;
+  for (auto& descriptor : descriptors) {
+    descriptor.options.disable_auto_compactions = is_damaged;
+    // RocksDB's repair makes tables of logs of which there are tables already: the same rows twice.
+    descriptor.options.force_consistency_checks = !is_damaged;
+  }
   return descriptors;
 }
 

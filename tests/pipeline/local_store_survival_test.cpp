@@ -420,18 +420,23 @@ TEST_F(LocalStoreSurvival, ALostListOfTablesIsNamedWithWhatToDo) {
     }
     std::filesystem::rename(kept / lost, db / lost);
   }
-  std::filesystem::remove(db / "CURRENT");
-  folder_ = DataFolder::open(data(), Access::kWrite, {}, pool_).value();
-  const auto repaired = folder_->repair_collection("c");
-  ASSERT_TRUE(repaired) << repaired.error().message;
-  EXPECT_THAT(*repaired, testing::Contains(HasSubstr("CURRENT")));
-  const auto after = open_store()->scroll(std::nullopt, 1000, {true, true}).value();
-  ASSERT_EQ(after.size(), before.size());
-  for (std::size_t i = 0; i < after.size(); ++i) {
-    EXPECT_EQ(after[i].id, before[i].id);
-    EXPECT_EQ(after[i].payload, before[i].payload);
+  for (const std::string lost : {"MANIFEST", "CURRENT", "MANIFEST"}) {
+    SCOPED_TRACE(lost);
+    std::ifstream(db / "CURRENT") >> manifest;
+    std::filesystem::remove(db / (lost == "CURRENT" ? lost : manifest));
+    folder_ = DataFolder::open(data(), Access::kWrite, {}, pool_).value();
+    const auto repaired = folder_->repair_collection("c");
+    ASSERT_TRUE(repaired) << repaired.error().message;
+    EXPECT_THAT(*repaired, testing::Contains(HasSubstr(lost)));
+    const auto after = open_store()->scroll(std::nullopt, 1000, {true, true}).value();
+    ASSERT_EQ(after.size(), before.size());
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      EXPECT_EQ(after[i].id, before[i].id);
+      EXPECT_EQ(after[i].payload, before[i].payload);
+    }
+    EXPECT_EQ(folder_->verify_collection("c", Deadline::never())->size(), 0U);
+    folder_.reset();
   }
-  EXPECT_EQ(folder_->verify_collection("c", Deadline::never())->size(), 0U);
 }
 
 TEST_F(LocalStoreSurvival, ALostRecordIsNoticedThoughNoByteIsDamaged) {
