@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMostQueries = 4000;
 // Thresholds that are tried: 0, 0.05, ... 20.
-constexpr double kStep = 0.05;
+constexpr double kPerSpread = 20;
 constexpr std::size_t kNumSteps = 401;
 
 /// Counts of what scores at least so many steps above the background.
@@ -37,7 +37,7 @@ class Counts {
 
   MatchQuality at(double spreads) const {
     const auto from = static_cast<std::size_t>(
-        std::clamp(std::ceil(spreads / kStep - 1e-9), 0.0, double(kNumSteps - 1)));
+        std::clamp(std::ceil(spreads * kPerSpread - 1e-9), 0.0, double(kNumSteps - 1)));
     MatchQuality quality;
     quality.spreads = spreads;
     const double right = sum(right_, from + 1), strong = sum(all_, from + 1);
@@ -54,10 +54,10 @@ class Counts {
   double num_queries() const { return sum(queries_, 0); }
 
  private:
-  /// How many of the thresholds 0, kStep, ... `spreads` reaches: 0..kNumSteps.
+  /// How many of the thresholds 0, 0.05, ... `spreads` reaches: 0..kNumSteps.
   static std::size_t steps_below(double spreads) {
     if (!(spreads >= 0)) return 0;
-    return std::min(static_cast<std::size_t>(spreads / kStep + 1e-9) + 1, kNumSteps);
+    return std::min(static_cast<std::size_t>(spreads * kPerSpread + 1e-9) + 1, kNumSteps);
   }
 
   static double sum(const std::vector<std::uint64_t>& counts, std::size_t from) {
@@ -113,7 +113,7 @@ Result<MatchThreshold> fit_match_threshold(const CaptionedEmbeddings& embeddings
   MatchThreshold threshold;
   threshold.used = counts.at(used);
   for (std::size_t step = 1; step < kNumSteps; ++step) {
-    const MatchQuality quality = counts.at(static_cast<double>(step) * kStep);
+    const MatchQuality quality = counts.at(static_cast<double>(step) / kPerSpread);
     if (quality.f1 > threshold.best.f1) threshold.best = quality;
   }
   return threshold;
