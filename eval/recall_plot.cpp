@@ -115,7 +115,7 @@ void Plot::draw_curve(const RecallCurve& curve, std::size_t index, std::size_t n
   cv::circle(image_, at(curve.calibrated), 8, color, 2, cv::LINE_AA);
   const int y = kHeight - kBottom - 20 * static_cast<int>(num_curves - index);
   std::string name = curve.filter.empty() ? "no filter" : curve.filter;
-  if (name.size() > kMaxName) name = name.substr(0, kMaxName - 3) + "...";
+  if (name.size() > kMaxName) name.replace(kMaxName - 3, std::string::npos, "...");
   line({kWidth - kRight - 420, y - 5}, {kWidth - kRight - 395, y - 5}, color, 2);
   text(name + " (" + number(100 * curve.selectivity) + " % of points)", {kWidth - kRight - 388, y},
        color);
