@@ -36,15 +36,16 @@ std::string_view content_type_of(std::string_view extension) {
   return found == kTypes.end() ? "application/octet-stream" : found->second;
 }
 
+constexpr std::string_view kContentPolicy =
+    "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'";
+
 /// The browser asks whether a file has changed each time, and gets 304.
 Response page_file(const fs::path& path) {
   Response response;
   response.content_type = content_type_of(path.extension().string());
   response.headers.add("Cache-Control", "no-cache");
-  response.headers.add("Content-Security-Policy",
-                       "default-src 'self'; img-src 'self' data: blob:; "
-                       "frame-ancestors 'none'; base-uri 'none'; form-action "
-                       "'self'");
+  response.headers.set("Content-Security-Policy", std::string(kContentPolicy));
   response.headers.add("Referrer-Policy", "no-referrer");
   response.body = FileBody{path};
   return response;

@@ -109,7 +109,8 @@ std::string table(const Answers& answers, std::size_t offset) {
     std::size_t rank = offset;
     for (const pipeline::ScoredPoint& point : answers[i].hits) {
       std::string payload = point.payload.empty() ? "" : dump_json(point.payload);
-      if (payload.size() > kPayloadWidth) payload = payload.substr(0, kPayloadWidth - 3) + "...";
+      if (payload.size() > kPayloadWidth)
+        payload.replace(kPayloadWidth - 3, std::string::npos, "...");
       rows.add_row(
           {std::to_string(++rank), format_fixed(point.score, 4), point.id.to_string(), payload});
     }
