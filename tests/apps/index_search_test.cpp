@@ -369,19 +369,23 @@ TEST_F(IndexAndSearch, SearchesAReadOnlyFolder) {
 /// Starts an index run of many pictures and halts it once some of them are stored.
 class HalfWay : public IndexAndSearch {
  protected:
-  static constexpr std::size_t kNumPictures = 3000;
+  static constexpr std::size_t kNumPictures = 5000;
 
   void SetUp() override {
     folder_ = write_pictures(kNumPictures);
     running_ = box_.start(with_data({"index", folder_, "--json", "--model", tiny_model()}));
     const auto patience = std::chrono::steady_clock::now() + 120s;
-    do {  // It is looked at only while it is halted.
+    // It is looked at only while it is halted. Once there is a collection it stores thousands a
+    // second.
+    bool has_collection = false;
+    do {
       ASSERT_TRUE(running_->is_running()) << "it was done before it could be halted";
       ASSERT_LT(std::chrono::steady_clock::now(), patience);
       running_->send(SIGCONT);
-      std::this_thread::sleep_for(50ms);
+      std::this_thread::sleep_for(has_collection ? 5ms : 50ms);
       running_->send(SIGSTOP);
-    } while (num_points() == 0);
+      has_collection = std::filesystem::exists(box_.path("data/collections/default"));
+    } while (!has_collection || num_points() == 0);
     stored_ = num_points();
     ASSERT_LT(stored_, kNumPictures) << "more pictures are needed to catch it half-way";
   }
