@@ -209,6 +209,7 @@ Result<image::Image> decode(std::span<const std::byte> bytes, const DecodeOption
                       " pixels; the limit image.max_pixels is " +
                       std::to_string(options.max_pixels)};
   }
+  if (header.format != Format::kJpeg) spare = {};  // not to lie idle beside what is decoded
   return without_exceptions([&]() -> Result<image::Image> {
     SIGHTLINE_TRY(image::Image stored,
                   stored_pixels(ByteView(bytes), header, options.alpha, std::move(spare)));

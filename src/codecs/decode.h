@@ -58,8 +58,9 @@ std::uint64_t decode_cost_bytes(const ImageHeader& header);
 /// are looked up; CMYK by Pillow's plain formula; colour profiles are ignored.
 /// errors  as parse_header(); kResourceExhausted: over max_pixels, names value and limit;
 ///         kCorruption: truncated or damaged data. Thread-safe; never throws.
-/// `spare` is a picture that nobody needs any more: where the format allows (JPEG) its memory is
-/// used again, which saves zeroing it and taking it from the system, a twentieth of the time.
+/// `spare` is a picture that nobody needs any more: where the format allows (JPEG) and its size
+/// is about right its memory is used again, which saves zeroing it and taking it from the system, a
+/// twentieth of the time.
 Result<image::Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options,
                             image::Image spare = {});
 

@@ -69,8 +69,9 @@ Result<image::Image> make_image(std::size_t width, std::size_t height, std::size
 }
 
 Result<image::Image> reuse_image(image::Image spare, std::size_t width, std::size_t height) {
-  if (spare.rgb.capacity() / 3 / height < width) {
-    spare = {};  // growing it would copy what nobody needs
+  const std::size_t pixels = spare.rgb.capacity() / 3;
+  if (pixels / height < width || pixels / 2 / height > width) {
+    spare = {};  // growing it would copy what nobody needs; a huge one exceeds the decode's budget
     return make_image(width, height);
   }
   spare.width = width;

@@ -259,15 +259,18 @@ TEST(Decode, MemoryOfASparePictureLeavesNoTrace) {
   for (const std::string file : {"smooth.jpg", "smooth_gray.jpg", "cmyk.jpg", "rgb.png"}) {
     const auto bytes = load_picture(file);
     const image::Image clean = decode(bytes, {}).value();
-    for (const std::size_t spare_width : {1, 23, 400}) {
-      image::Image spare{spare_width, 50, std::vector<std::uint8_t>(spare_width * 50 * 3, 0xAB)};
+    const std::size_t fitting = clean.width * 3 / 2;
+    for (const std::size_t spare_width : {std::size_t{1}, fitting, 8 * clean.width}) {
+      image::Image spare{spare_width, clean.height,
+                         std::vector<std::uint8_t>(spare_width * clean.height * 3, 0xAB)};
       const std::uint8_t* memory = spare.rgb.data();
       const image::Image picture = decode(bytes, {}, std::move(spare)).value();
       EXPECT_EQ(picture.width, clean.width) << file;
       EXPECT_EQ(picture.rgb, clean.rgb) << file << ", spare of width " << spare_width;
-      if (file == "smooth.jpg" && spare_width == 400) {
+      if (file == "smooth.jpg" && spare_width == fitting) {
         EXPECT_EQ(picture.rgb.data(), memory);
       }
+      EXPECT_LT(picture.rgb.capacity(), 5 * clean.width * clean.height * 3);
     }
   }
 }

@@ -10,8 +10,8 @@ namespace sightline::codecs {
 /// errors  kResourceExhausted: no memory.
 Result<image::Image> make_image(std::size_t width, std::size_t height, std::size_t channels = 3);
 
-/// width x height pixels of any content, in the memory of `spare` if it suffices.
-/// errors  as make_image().
+/// width x height pixels of any content, in the memory of `spare` if it suffices and is not more
+/// than about twice of what is needed. errors  as make_image().
 Result<image::Image> reuse_image(image::Image spare, std::size_t width, std::size_t height);
 
 /// `count` RGBA pixels -> RGB. `rgb` may be `rgba`: the work is done in place.
