@@ -99,26 +99,15 @@ class LanguageRun {
   Result<void> keep_teacher() {
     if (fs::exists(teacher_folder() / "model.safetensors")) return {};
     const fs::path& folder = config_.output_folder;
-    if (!fs::exists(folder / "model.safetensors")) {
-      return not_found(folder.string() + " holds no model yet: train without --languages first");
-    }
-    SIGHTLINE_TRY(const BpeVocabulary vocabulary, load_vocabulary(folder));
-    if (vocabulary.tokens.size() > config_.vocab_size) {
+    const auto known = load_vocabulary(folder);
+    if (known && known->tokens.size() > config_.vocab_size) {
       return failed_precondition(folder.string() + " knows " +
-                                 std::to_string(vocabulary.tokens.size()) +
+                                 std::to_string(known->tokens.size()) +
                                  " tokens, more than tokenizer.vocab_size: it has its languages "
                                  "already. Put the English model into " +
                                  teacher_folder().string());
     }
-    std::error_code error;
-    fs::create_directories(config_.work_folder, error);
-    const fs::path unfinished = teacher_folder().string() + ".part";
-    fs::remove_all(unfinished, error);
-    fs::copy(folder, unfinished, fs::copy_options::recursive, error);
-    if (!error) fs::rename(unfinished, teacher_folder(), error);
-    if (error)
-      return io_error("cannot write " + teacher_folder().string() + ": " + error.message());
-    return {};
+    return keep_model_folder(folder, teacher_folder());
   }
 
   Result<void> set_up() {

@@ -65,6 +65,21 @@ std::string table(const TrainReport& report) {
 
 }  // namespace
 
+Result<void> keep_model_folder(const fs::path& from, const fs::path& to) {
+  if (!fs::exists(from / "model.safetensors")) {
+    return not_found(from.string() +
+                     " holds no model yet: train without --languages or --pictures");
+  }
+  std::error_code error;
+  fs::create_directories(to.parent_path(), error);
+  const fs::path unfinished = to.string() + ".part";
+  fs::remove_all(unfinished, error);
+  fs::copy(from, unfinished, fs::copy_options::recursive, error);
+  if (!error) fs::rename(unfinished, to, error);
+  if (error) return io_error("cannot write " + to.string() + ": " + error.message());
+  return {};
+}
+
 image::PreprocessSpec trained_preprocessing(std::size_t image_size) {
   image::PreprocessSpec spec;
   spec.height = spec.width = image_size;

@@ -34,6 +34,26 @@ std::map<std::string, Setter> setters(TrainConfig& c, const fs::path& base) {
       b = a;
     });
   };
+  const auto phases = [count, number](std::vector<TrainPhase>& to) {
+    return Setter([&to, count, number](const Json& v) {
+      to.clear();
+      for (const auto& item : v) {
+        TrainPhase& phase = to.emplace_back();
+        for (const auto& [key, value] : item.items()) {
+          if (key == "until")
+            number(phase.until)(value);
+          else if (key == "image_size")
+            count(phase.image_size)(value);
+          else if (key == "batch")
+            count(phase.batch)(value);
+          else if (key == "keep")
+            number(phase.keep)(value);
+          else
+            (void)Json::object().at("phase." + key);
+        }
+      }
+    });
+  };
   return {
       {"data.folder", path(c.data_folder)},
       {"data.prepared_folder", path(c.prepared_folder)},
@@ -97,30 +117,39 @@ std::map<std::string, Setter> setters(TrainConfig& c, const fs::path& base) {
       {"languages.final_english", number(c.languages.final_english)},
       {"languages.contrast", number(c.languages.contrast)},
       {"output.folder", path(c.output_folder)},
-      {"phase",
-       [&c, count, number](const Json& v) {
-         c.phases.clear();
-         for (const auto& item : v) {
-           TrainPhase& phase = c.phases.emplace_back();
-           for (const auto& [key, value] : item.items()) {
-             if (key == "until")
-               number(phase.until)(value);
-             else if (key == "image_size")
-               count(phase.image_size)(value);
-             else if (key == "batch")
-               count(phase.batch)(value);
-             else if (key == "keep")
-               number(phase.keep)(value);
-             else
-               (void)Json::object().at("phase." + key);
-           }
-         }
-       }},
+      {"pictures.minutes", number(c.pictures.minutes)},
+      {"pictures.steps", count(c.pictures.steps)},
+      {"pictures.learning_rate", number(c.pictures.learning_rate)},
+      {"pictures.final_learning_rate", number(c.pictures.final_learning_rate)},
+      {"phase", phases(c.phases)},
+      {"pictures.phase", phases(c.pictures.phases)},
   };
 }
 
 Status rule(const std::string& key, double value, const std::string& wanted) {
   return invalid_argument(key + " is " + Json(value).dump() + "; it must be " + wanted);
+}
+
+/// name  "phase" or "pictures.phase"
+Result<void> check_phases(const std::vector<TrainPhase>& phases, const std::string& name,
+                          std::size_t patch) {
+  if (phases.empty() || phases.back().until != 1.0) {
+    return invalid_argument("the last [[" + name + "]] must have until = 1.0");
+  }
+  double before = 0;
+  for (const auto& phase : phases) {
+    if (!(phase.until > before)) return rule(name + ".until", phase.until, "ascending");
+    before = phase.until;
+    if (phase.image_size < patch || phase.image_size % patch != 0 || phase.image_size > 512) {
+      return rule(name + ".image_size", static_cast<double>(phase.image_size),
+                  "a multiple of model.patch_size, at most 512");
+    }
+    if (phase.batch < 2 || phase.batch > 8192) {
+      return rule(name + ".batch", static_cast<double>(phase.batch), "2..8192");
+    }
+    if (!(phase.keep >= 0.1 && phase.keep <= 1)) return rule(name + ".keep", phase.keep, "0.1..1");
+  }
+  return {};
 }
 
 }  // namespace
@@ -201,22 +230,10 @@ Result<void> check_train_config(const TrainConfig& c) {
   if (c.languages.batch < 2 || c.languages.batch > 8192) {
     return rule("languages.batch", static_cast<double>(c.languages.batch), "2..8192");
   }
-  if (c.phases.empty() || c.phases.back().until != 1.0) {
-    return invalid_argument("the last [[phase]] must have until = 1.0");
-  }
-  double before = 0;
   const auto patch = static_cast<std::size_t>(c.model.vision.patch_size);
-  for (const auto& phase : c.phases) {
-    if (!(phase.until > before)) return rule("phase.until", phase.until, "ascending");
-    before = phase.until;
-    if (phase.image_size < patch || phase.image_size % patch != 0 || phase.image_size > 512) {
-      return rule("phase.image_size", static_cast<double>(phase.image_size),
-                  "a multiple of model.patch_size, at most 512");
-    }
-    if (phase.batch < 2 || phase.batch > 8192) {
-      return rule("phase.batch", static_cast<double>(phase.batch), "2..8192");
-    }
-    if (!(phase.keep >= 0.1 && phase.keep <= 1)) return rule("phase.keep", phase.keep, "0.1..1");
+  SIGHTLINE_TRY_DO(check_phases(c.phases, "phase", patch));
+  if (!c.pictures.phases.empty()) {
+    SIGHTLINE_TRY_DO(check_phases(c.pictures.phases, "pictures.phase", patch));
   }
   const struct {
     const char* key;
@@ -238,6 +255,9 @@ Result<void> check_train_config(const TrainConfig& c) {
       {"languages.english", c.languages.english, 0, 1},
       {"languages.final_english", c.languages.final_english, 0, 1},
       {"languages.contrast", c.languages.contrast, 0, 100},
+      {"pictures.minutes", c.pictures.steps > 0 ? 1.0 : c.pictures.minutes, 1e-3, 1e5},
+      {"pictures.learning_rate", c.pictures.learning_rate, 0, 1},
+      {"pictures.final_learning_rate", c.pictures.final_learning_rate, 0, 1},
       {"run.minutes", c.steps > 0 ? 1.0 : c.minutes, 1e-3, 1e5},
       {"run.checkpoint_minutes", c.checkpoint_minutes, 0, 1e5},
       {"run.evaluate_minutes", c.evaluate_minutes, 0, 1e5}};

@@ -39,6 +39,16 @@ struct LanguageStage {
   std::map<std::string, double> weights;
 };
 
+/// The third stage: the image tower goes on with the pictures, while the text tower stays as the
+/// languages' stage left it. What the first stage says of captions, augmentation, loss and
+/// optimiser holds, but for the rates.
+struct PictureStage {
+  double minutes = 40;  ///< Of active time; ignored if steps > 0.
+  std::uint64_t steps = 0;
+  double learning_rate = 5e-4, final_learning_rate = 1e-5;
+  std::vector<TrainPhase> phases;  ///< [[pictures.phase]]; none: as the last [[phase]].
+};
+
 /// How the pairs of a batch are compared.
 enum class LossKind {
   kContrastive,  ///< Softmax over the batch, both ways (CLIP, arXiv 2103.00020).
@@ -87,6 +97,9 @@ struct TrainConfig {
 
   // [languages], [languages.weights]
   LanguageStage languages;
+
+  // [pictures], [[pictures.phase]]
+  PictureStage pictures;
 
   // [output]
   std::filesystem::path output_folder;  ///< The Hugging Face folder; its README.md stays.

@@ -11,6 +11,8 @@
 #include "core/checksum.h"
 #include "core/log.h"
 #include "encoders/nn/torch_compat.h"
+#include "encoders/nn/weight_map.h"
+#include "encoders/safetensors.h"
 #include "encoders/tokenizer.h"
 #include "train/bpe_trainer.h"
 #include "train/internal/batch_maker.h"
@@ -49,10 +51,29 @@ Result<void> make_tokenizer(const TrainConfig& config, const PictureStore& store
   return write_tokenizer(vocabulary, config.max_tokens, folder);
 }
 
+/// `config` with what the stage of pictures says instead of the first stage's.
+TrainConfig for_pictures(TrainConfig config) {
+  const PictureStage& stage = config.pictures;
+  config.minutes = stage.minutes;
+  config.steps = stage.steps;
+  config.learning_rate = stage.learning_rate;
+  config.final_learning_rate = stage.final_learning_rate;
+  const TrainPhase last = config.phases.back();
+  config.phases = stage.phases;
+  if (config.phases.empty()) config.phases = {last};
+  return config;
+}
+
+/// The stages that look at pictures: both towers from random weights, or the image tower alone of
+/// the model that is there.
 class Run {
  public:
   Run(const TrainOptions& options, const TrainProgressFn& progress, std::stop_token stop)
-      : options_(options), config_(options.config), progress_(progress), stop_(std::move(stop)) {}
+      : options_(options),
+        goes_on_(options.stage == TrainStage::kPictures),
+        config_(goes_on_ ? for_pictures(options.config) : options.config),
+        progress_(progress),
+        stop_(std::move(stop)) {}
 
   Result<TrainReport> operator()() {
     if (!options_.evaluate_only) SIGHTLINE_TRY_DO(prepare());
@@ -71,14 +92,24 @@ class Run {
     }
     SIGHTLINE_TRY(report.recall, evaluate_folder(report.folder, *store_, stop_));
     if (!options_.evaluate_only) {
-      SIGHTLINE_TRY_DO(write_recall_table(report.folder / "README.md", "recall", report));
+      SIGHTLINE_TRY_DO(write_recall_table(report.folder / "README.md",
+                                          goes_on_ ? "pictures" : "recall", report));
     }
     return report;
   }
 
  private:
-  fs::path tokenizer_folder() const { return config_.work_folder / "tokenizer"; }
-  fs::path checkpoint_path() const { return config_.work_folder / "checkpoint.safetensors"; }
+  /// The model that the stage of pictures begins with.
+  fs::path start_folder() const { return config_.work_folder / "before-pictures"; }
+  fs::path tokenizer_folder() const {
+    return goes_on_ ? start_folder() : config_.work_folder / "tokenizer";
+  }
+  fs::path checkpoint_path() const {
+    return config_.work_folder / (goes_on_ ? "pictures.safetensors" : "checkpoint.safetensors");
+  }
+  fs::path log_folder() const {
+    return goes_on_ ? config_.work_folder / "pictures" : config_.work_folder;
+  }
 
   Result<void> prepare() {
     std::vector<SourcePicture> listed;
@@ -101,26 +132,21 @@ class Run {
       fs::remove(checkpoint_path(), error);
       fs::remove_all(tokenizer_folder(), error);
     }
-    if (!fs::exists(tokenizer_folder() / "tokenizer_config.json")) {
+    if (goes_on_ && !fs::exists(checkpoint_path())) {
+      fs::remove_all(start_folder(), error);
+      SIGHTLINE_TRY_DO(keep_model_folder(config_.output_folder, start_folder()));
+    } else if (!goes_on_ && !fs::exists(tokenizer_folder() / "tokenizer_config.json")) {
       SIGHTLINE_TRY_DO(make_tokenizer(config_, *store_, tokenizer_folder()));
     }
     SIGHTLINE_TRY(tokenizer_, encoders::load_tokenizer(tokenizer_folder()));
-    auto& text = config_.model.text;
-    text.vocab_size = static_cast<std::int64_t>(tokenizer_->vocab_size());
-    text.max_positions = static_cast<std::int64_t>(config_.max_tokens);
-    text.eos_token_id = tokenizer_->end_id();
-    text.bos_token_id = text.eos_token_id - 1;
-    text.pad_token_id = tokenizer_->pad_id();
-    SIGHTLINE_TRY(const torch::Device device, choose_device(config_.device));
     torch::manual_seed(config_.seed);
-    if (config_.loss == LossKind::kSigmoid) config_.model.logit_scale_init = std::log(10.0);
-    encoder_ =
-        std::make_unique<DualEncoder>(config_.model, device, TrainedPart::kAll, config_.loss);
+    SIGHTLINE_TRY_DO(goes_on_ ? start_from_model() : start_anew());
     spec_ = trained_preprocessing(static_cast<std::size_t>(config_.model.vision.image_size));
     batches_.emplace(store_->pictures(), config_, *tokenizer_, spec_);
     if (batches_->num_trained() == 0) return invalid_argument("there is no picture to train on");
 
     Checksum128 identity;
+    identity.update(start_checksum_);
     identity.update(encoders::clip_config_json(config_.model).dump());
     SIGHTLINE_TRY(const Json vocabulary, read_json_file(tokenizer_folder() / "vocab.json"));
     identity.update(vocabulary.dump());
@@ -130,15 +156,46 @@ class Run {
     if (fs::exists(checkpoint_path())) {
       SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *encoder_));
     }
-    SIGHTLINE_TRY(auto log, TrainingLog::open(config_.work_folder, state_.step));
+    SIGHTLINE_TRY(auto log, TrainingLog::open(log_folder(), state_.step));
     log_.emplace(std::move(log));
     log_info("train", "training",
              {{"pictures", std::to_string(batches_->num_trained())},
               {"titles", std::to_string(batches_->num_concepts())},
               {"parameters", std::to_string(encoder_->parameters.numel())},
-              {"device", device.str()},
+              {"device", encoder_->device().str()},
               {"kernels", kernels().name},
               {"from_step", std::to_string(state_.step)}});
+    return {};
+  }
+
+  Result<void> start_anew() {
+    auto& text = config_.model.text;
+    text.vocab_size = static_cast<std::int64_t>(tokenizer_->vocab_size());
+    text.max_positions = static_cast<std::int64_t>(config_.max_tokens);
+    text.eos_token_id = tokenizer_->end_id();
+    text.bos_token_id = text.eos_token_id - 1;
+    text.pad_token_id = tokenizer_->pad_id();
+    if (config_.loss == LossKind::kSigmoid) config_.model.logit_scale_init = std::log(10.0);
+    SIGHTLINE_TRY(const torch::Device device, choose_device(config_.device));
+    encoder_ =
+        std::make_unique<DualEncoder>(config_.model, device, TrainedPart::kAll, config_.loss);
+    return {};
+  }
+
+  Result<void> start_from_model() {
+    SIGHTLINE_TRY(const Json json, read_json_file(start_folder() / "config.json"));
+    SIGHTLINE_TRY(config_.model, encoders::parse_clip_config(json));
+    config_.max_tokens = static_cast<std::size_t>(config_.model.text.max_positions);
+    SIGHTLINE_TRY(const torch::Device device, choose_device(config_.device));
+    encoder_ =
+        std::make_unique<DualEncoder>(config_.model, device, TrainedPart::kImage, config_.loss);
+    SIGHTLINE_TRY(const auto weights, encoders::Checkpoint::open(start_folder()));
+    const torch::NoGradGuard no_grad;
+    SIGHTLINE_TRY_DO(encoders::nn::load_weights(encoder_->model(), weights));
+    encoder_->restart_ema();
+    Checksum128 start;
+    for (const auto& [name, tensor] : weights.tensors()) start.update(tensor.bytes);
+    start_checksum_ = start.hex();
     return {};
   }
 
@@ -205,12 +262,14 @@ class Run {
   }
 
   const TrainOptions& options_;
+  const bool goes_on_;
   TrainConfig config_;
   const TrainProgressFn& progress_;
   std::stop_token stop_;
   std::optional<PictureStore> store_;
   std::unique_ptr<encoders::Tokenizer> tokenizer_;
   image::PreprocessSpec spec_;
+  std::string start_checksum_;  // of the weights that the stage of pictures begins with
   std::unique_ptr<DualEncoder> encoder_;
   std::optional<BatchMaker> batches_;
   std::optional<TrainingLog> log_;
@@ -261,7 +320,8 @@ Result<TrainReport> train(const TrainOptions& options, const TrainProgressFn& pr
   keep_freed_memory();
   set_training_threads(options.config.threads);
   try {
-    if (options.languages) return train_languages(options, progress, std::move(stop));
+    if (options.stage == TrainStage::kLanguages)
+      return train_languages(options, progress, std::move(stop));
     return Run(options, progress, std::move(stop))();
   } catch (const c10::Error& e) {
     return internal_error(std::string("training: ") + e.what_without_backtrace());

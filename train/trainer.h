@@ -2,7 +2,8 @@
 //
 // Pictures and words come from scripts/training-data. A run prepares them once, learns a tokenizer
 // from the captions, trains with checkpoints, and writes a Hugging Face folder; killed at any
-// moment it goes on from its last checkpoint. Recipe and figures: encoders/embedded/README.md.
+// moment it goes on from its last checkpoint. Two more stages go on with that folder's model:
+// languages, then pictures once more. Recipe and figures: encoders/embedded/README.md.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +23,21 @@
 
 namespace sightline::train {
 
+/// What a run does, each with the model that the one before it left in config.output_folder.
+enum class TrainStage {
+  kBoth,       ///< Both towers, from random weights.
+  kLanguages,  ///< LanguageStage: the text tower alone.
+  kPictures,   ///< PictureStage: the image tower alone.
+};
+
 struct TrainOptions {
   TrainConfig config;
   /// Instead of what config.data_folder holds.
   std::optional<std::vector<SourcePicture>> sources;
+  TrainStage stage = TrainStage::kBoth;
   bool restart = false;        ///< Forget the checkpoint.
   bool prepare_only = false;   ///< Stop once the pictures are ready.
   bool evaluate_only = false;  ///< Measure the folder that an earlier run wrote.
-  bool languages = false;      ///< The second stage (LanguageStage) instead of the first.
 };
 
 /// Share of queries (the titles of held-out pictures, one each) that find a picture of their title

@@ -12,7 +12,7 @@ namespace {
 
 struct TrainFlags {
   std::string config;
-  bool prepare_only = false, evaluate_only = false, languages = false;
+  bool prepare_only = false, evaluate_only = false, languages = false, pictures = false;
   std::string manifests;
   FineTuneFlags tune;  // --minutes and --restart are of both
   const CLI::App* command = nullptr;
@@ -36,14 +36,25 @@ Result<int> run_train(CommandContext& context, const TrainFlags& flags) {
   train::TrainOptions options;
   SIGHTLINE_TRY(options.config, train::load_train_config(flags.config));
   options.restart = flags.tune.restart;
+  options.stage = flags.languages  ? train::TrainStage::kLanguages
+                  : flags.pictures ? train::TrainStage::kPictures
+                                   : train::TrainStage::kBoth;
   if (flags.tune.minutes > 0) {
-    (flags.languages ? options.config.languages.minutes : options.config.minutes) =
-        flags.tune.minutes;
-    (flags.languages ? options.config.languages.steps : options.config.steps) = 0;
+    train::TrainConfig& config = options.config;
+    const auto set = [&](auto& stage) {
+      stage.minutes = flags.tune.minutes;
+      stage.steps = 0;
+    };
+    if (flags.languages) {
+      set(config.languages);
+    } else if (flags.pictures) {
+      set(config.pictures);
+    } else {
+      set(config);
+    }
   }
   options.prepare_only = flags.prepare_only;
   options.evaluate_only = flags.evaluate_only;
-  options.languages = flags.languages;
   if (!flags.manifests.empty()) {
     SIGHTLINE_TRY(const auto files,
                   train::write_held_out_manifests(options.config.data_folder, flags.manifests));
@@ -81,8 +92,8 @@ Result<int> run_either(CommandContext& context, const TrainFlags& flags) {
   const bool goes_on = !flags.tune.model.empty();
   const std::string wrong =
       goes_on
-          ? misplaced(*flags.command,
-                      {"--config", "--prepare", "--evaluate", "--languages", "--manifests"})
+          ? misplaced(*flags.command, {"--config", "--prepare", "--evaluate", "--languages",
+                                       "--pictures", "--manifests"})
           : misplaced(*flags.command, {"--data", "--out", "--freeze", "--lr", "--epochs", "--batch",
                                        "--held-out", "--weight-decay", "--seed", "--work"});
   if (!wrong.empty()) {
@@ -132,6 +143,7 @@ void add_train_command(CommandLine& line) {
        "  scripts/training-data                                   fetch the pictures, once\n"
        "  sightline train --config config/train-embedded.toml     train, or go on\n"
        "  sightline train --config config/train-embedded.toml --languages   then other languages\n"
+       "  sightline train --config config/train-embedded.toml --pictures    then pictures again\n"
        "  sightline train --config config/train-embedded.toml --evaluate\n"
        "  sightline train --config config/train-embedded.toml --manifests held-out   for eval "
        "encoder\n"
@@ -155,6 +167,10 @@ void add_train_command(CommandLine& line) {
   command.add_flag("--restart", tune.restart, "Forget the checkpoint and begin anew.");
   command.add_flag("--languages", flags->languages,
                    "The second stage: teach the text tower other languages, by texts alone.");
+  command
+      .add_flag("--pictures", flags->pictures,
+                "The third stage: the image tower goes on; the words stay as they are.")
+      ->excludes("--languages");
   add_text(command, "--manifests", flags->manifests,
            "Only write manifests (image, caption) of the pictures that nothing is trained on.")
       ->type_name("DIR");

@@ -36,17 +36,19 @@ TEST_P(TrainConfigErrors, NameTheKeyAndTheRule) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Cases, TrainConfigErrors,
-    testing::Values(BadConfig{"UnknownKey", "[run]\nminute = 3", "unknown key run.minute"},
-                    BadConfig{"UnknownPhaseKey", "[[phase]]\nuntil = 1.0\nsize = 3", "phase.size"},
-                    BadConfig{"WrongType", "[run]\nsteps = \"many\"", "run.steps"},
-                    BadConfig{"Negative", "[run]\nsteps = -1", "run.steps"},
-                    BadConfig{"VocabularyTooSmall", "[tokenizer]\nvocab_size = 100", "514..65536"},
-                    BadConfig{"NoEnd", "[[phase]]\nuntil = 0.5", "until = 1.0"},
-                    BadConfig{"NotAscending", "[[phase]]\nuntil = 1.0\n[[phase]]\nuntil = 1.0",
-                              "ascending"},
-                    BadConfig{"NotWholePatches", "[[phase]]\nuntil = 1.0\nimage_size = 30",
-                              "a multiple of model.patch_size"},
-                    BadConfig{"Device", "[run]\ndevice = \"tpu\"", "auto, cpu or cuda"}),
+    testing::Values(
+        BadConfig{"UnknownKey", "[run]\nminute = 3", "unknown key run.minute"},
+        BadConfig{"UnknownPhaseKey", "[[phase]]\nuntil = 1.0\nsize = 3", "phase.size"},
+        BadConfig{"WrongType", "[run]\nsteps = \"many\"", "run.steps"},
+        BadConfig{"Negative", "[run]\nsteps = -1", "run.steps"},
+        BadConfig{"VocabularyTooSmall", "[tokenizer]\nvocab_size = 100", "514..65536"},
+        BadConfig{"NoEnd", "[[phase]]\nuntil = 0.5", "until = 1.0"},
+        BadConfig{"NotAscending", "[[phase]]\nuntil = 1.0\n[[phase]]\nuntil = 1.0", "ascending"},
+        BadConfig{"NotWholePatches", "[[phase]]\nuntil = 1.0\nimage_size = 30",
+                  "a multiple of model.patch_size"},
+        BadConfig{"PicturePhases", "[[pictures.phase]]\nuntil = 0.5", "pictures.phase"},
+        BadConfig{"PictureRate", "[pictures]\nlearning_rate = 2.0", "pictures.learning_rate"},
+        BadConfig{"Device", "[run]\ndevice = \"tpu\"", "auto, cpu or cuda"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(TrainConfig, AMissingFileIsNotFound) {

@@ -250,7 +250,7 @@ TEST(LanguageStage, TeachesTheTextTowerAloneAndGoesOnAfterAKill) {
   ASSERT_TRUE(train(options, {}, std::stop_token()));
   const std::string english = testing_support::read_file(folder / "model" / "model.safetensors");
 
-  options.languages = true;
+  options.stage = TrainStage::kLanguages;
   options.config.languages.steps = 120;
   options.config.languages.batch = 32;
   options.config.languages.vocab_size = 640;
@@ -308,7 +308,7 @@ TEST(LanguageStage, NeedsTextsInOtherLanguages) {
   options.config.data_folder = folder / "data";
   write_german(options.config.data_folder);
   ASSERT_TRUE(train(options, {}, std::stop_token()));
-  options.languages = true;
+  options.stage = TrainStage::kLanguages;
   options.config.languages.steps = 2;
   options.config.languages.weights = {{"de", 0.0}};
   const auto report = train(options, {}, std::stop_token());
@@ -320,18 +320,88 @@ TEST(LanguageStage, NeedsTextsInOtherLanguages) {
 TEST(LanguageStage, NeedsAnEnglishModel) {
   const TempDir folder;
   auto options = small_run(folder, 4);
-  options.languages = true;
+  options.stage = TrainStage::kLanguages;
   const auto nothing_yet = train(options, {}, std::stop_token());
   ASSERT_FALSE(nothing_yet);
   EXPECT_EQ(nothing_yet.error().code, StatusCode::kNotFound);
 
-  options.languages = false;
+  options.stage = TrainStage::kBoth;
   ASSERT_TRUE(train(options, {}, std::stop_token()));
-  options.languages = true;
+  options.stage = TrainStage::kLanguages;
   options.config.vocab_size = 514;  // fewer than the model has: it was extended by somebody else
   const auto has_languages = train(options, {}, std::stop_token());
   ASSERT_FALSE(has_languages);
   EXPECT_EQ(has_languages.error().code, StatusCode::kFailedPrecondition);
+}
+
+TEST(PictureStage, TeachesTheImageTowerAloneAndGoesOnAfterAKill) {
+  const TempDir folder;
+  auto options = small_run(folder, 30);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  const auto first = testing_support::read_file(folder / "model" / "model.safetensors");
+
+  options.stage = TrainStage::kPictures;
+  options.config.pictures.steps = 60;
+  options.config.pictures.learning_rate = 2e-3;
+  options.config.checkpoint_minutes = options.config.evaluate_minutes = 1e-9;
+  const fs::path checkpoint = options.config.work_folder / "pictures.safetensors";
+  const fs::path as_killed = folder / "as_killed.safetensors";
+  std::vector<std::size_t> sizes;
+  const auto report = train(
+      options,
+      [&](const TrainProgress& p) {
+        if (p.stage == "evaluate" && p.done == 25) fs::copy_file(checkpoint, as_killed);
+        if (p.stage == "train") sizes.push_back(p.image_size);
+      },
+      std::stop_token());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->steps, 60u);
+  EXPECT_THAT(sizes, testing::Each(32u));  // as the last [[phase]]
+  const fs::path start = options.config.work_folder / "before-pictures";
+  EXPECT_TRUE(testing_support::read_file(start / "model.safetensors") == first);
+
+  const auto before = encoders::Checkpoint::open(start);
+  const auto after = encoders::Checkpoint::open(report->folder);
+  ASSERT_TRUE(before && after);
+  std::size_t num_changed = 0;
+  for (const auto& [name, tensor] : before->tensors()) {
+    const auto* now = after->find(name);
+    ASSERT_NE(now, nullptr) << name;
+    const bool is_equal = std::ranges::equal(tensor.bytes, now->bytes);
+    if (name.starts_with("text_")) {
+      EXPECT_TRUE(is_equal) << name;
+    }
+    if (name.starts_with("vision_") && !is_equal) ++num_changed;
+  }
+  EXPECT_GT(num_changed, 20u);
+
+  const auto wanted = testing_support::read_file(report->folder / "model.safetensors");
+  fs::rename(as_killed, checkpoint);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  EXPECT_TRUE(testing_support::read_file(report->folder / "model.safetensors") == wanted);
+}
+
+TEST(PictureStage, BeginsAnewWithTheModelThatIsThere) {
+  const TempDir folder;
+  auto options = small_run(folder, 4);
+  options.stage = TrainStage::kPictures;
+  options.config.pictures.steps = 3;
+  const auto nothing_yet = train(options, {}, std::stop_token());
+  ASSERT_FALSE(nothing_yet);
+  EXPECT_EQ(nothing_yet.error().code, StatusCode::kNotFound);
+
+  options.stage = TrainStage::kBoth;
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  options.stage = TrainStage::kPictures;
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  const auto once = testing_support::read_file(folder / "model" / "model.safetensors");
+  ASSERT_TRUE(train(options, {}, std::stop_token()));  // done already
+  EXPECT_TRUE(testing_support::read_file(folder / "model" / "model.safetensors") == once);
+  options.restart = true;
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  EXPECT_TRUE(testing_support::read_file(options.config.work_folder /
+                                         "before-pictures/model.safetensors") == once);
+  EXPECT_FALSE(testing_support::read_file(folder / "model" / "model.safetensors") == once);
 }
 
 }  // namespace

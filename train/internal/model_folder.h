@@ -25,6 +25,10 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
                                 const std::filesystem::path& tokenizer_folder,
                                 const std::filesystem::path& folder);
 
+/// A copy of the model in `from`, which a later stage begins with. `to` is there whole or not at
+/// all. errors  kNotFound: `from` holds no weights; kIoError.
+Result<void> keep_model_folder(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// The type to write weights in that were stored as check_model() says: half precision stays what
 /// it is, everything else is float32.
 encoders::DType stored_dtype(const std::string& stored);
