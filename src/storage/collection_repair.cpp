@@ -11,6 +11,7 @@
 #include "storage/internal/log_check.h"
 #include "storage/internal/manifest.h"
 #include "storage/internal/survey.h"
+#include "storage/internal/table_salvage.h"
 
 namespace sightline::storage {
 namespace {
@@ -77,18 +78,23 @@ bool has_whole_list(const fs::path& folder, std::vector<std::string>& damages) {
   return !misses_a_table(folder, damages);
 }
 
-/// Opens a copy of a damaged database. `damages` hears of files that are not used.
+/// Opens a copy of a damaged database. `damages` hears of files that are not used, `holes` of rows
+/// that are lost without a trace.
 Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
                                                  const std::shared_ptr<SharedBudget>& budget,
-                                                 std::vector<std::string>& damages) {
+                                                 std::vector<std::string>& damages,
+                                                 std::vector<Hole>& holes) {
   if (has_whole_list(folder, damages)) {
     auto opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
     if (opened) return opened;
     damages.push_back(opened.error().message);
   }
   damages.emplace_back(kListIsNew);
+  SIGHTLINE_TRY_DO(seed_young_families(folder, budget));
   SIGHTLINE_TRY_DO(RocksDatabase::rebuild_manifest(folder, collection_families(), budget));
-  return RocksDatabase::open_damaged(folder, collection_families(), budget);
+  SIGHTLINE_TRY(auto database, RocksDatabase::open_damaged(folder, collection_families(), budget));
+  SIGHTLINE_TRY(holes, salvage_tables(*database, damages));
+  return database;
 }
 
 /// Exchanges two folders at once, where the file system can.
@@ -115,9 +121,9 @@ Result<void> sync_folder(const fs::path& folder) {
 /// Writes the whole points of one database into a new one.
 class Rewriter {
  public:
-  Rewriter(const RocksDatabase& from, RocksDatabase& to, std::vector<std::string>& lost,
-           std::vector<std::string>& damages)
-      : from_(from), to_(to), lost_(lost), damages_(damages) {}
+  Rewriter(const RocksDatabase& from, RocksDatabase& to, const std::vector<Hole>& holes,
+           std::vector<std::string>& lost, std::vector<std::string>& damages)
+      : from_(from), to_(to), holes_(holes), lost_(lost), damages_(damages) {}
 
   Result<void> run() {
     SIGHTLINE_TRY_DO(read_meta());
@@ -185,12 +191,30 @@ class Rewriter {
     }
     for (std::uint64_t slot = 0; slot < end; ++slot) {
       SlotFindings found = read_slot(from_, nullptr, static_cast<Slot>(slot), owners);
+      if (found.point) look_for_holes(static_cast<Slot>(slot), found);
       std::move(found.damages.begin(), found.damages.end(), std::back_inserter(damages_));
       if (found.lost_id) lost_.push_back("point " + found.lost_id->to_string() + ": lost");
       if (found.point) SIGHTLINE_TRY_DO(copy_point(static_cast<Slot>(slot), *found.point));
     }
     counters_.next_slot = static_cast<Slot>(end);
     return {};
+  }
+
+  /// A point need not have a payload or a thumbnail: where rows were lost, none may be a loss.
+  void look_for_holes(Slot slot, SlotFindings& found) const {
+    const auto is_in_hole = [&](Family family, const std::string& key) {
+      return std::any_of(holes_.begin(), holes_.end(), [&](const Hole& hole) {
+        return hole.family == family && hole.contains(key);
+      });
+    };
+    const std::string point =
+        "slot " + std::to_string(slot) + ": point " + found.point->record.id.to_string() + ": ";
+    if (!found.point->thumbnail && is_in_hole(kBlobs, thumbnail_key(slot)))
+      found.damages.push_back(point + "a thumbnail, if it had one, is lost");
+    if (found.point->payload || !is_in_hole(kPayload, encode_slot(slot))) return;
+    found.damages.push_back(point + "payload: lost");
+    found.lost_id = found.point->record.id;
+    found.point.reset();
   }
 
   Result<void> copy_point(Slot slot, const PointParts& point) {
@@ -282,6 +306,7 @@ class Rewriter {
 
   const RocksDatabase& from_;
   RocksDatabase& to_;
+  const std::vector<Hole>& holes_;
   std::vector<std::string>&lost_, &damages_;
   std::map<std::string, std::string, std::less<>> meta_;
   std::vector<IndexedField> fields_;
@@ -324,10 +349,11 @@ Result<std::vector<std::string>> rebuild(const fs::path& folder, const fs::path&
   tell_log_damages(folder, damages);
   SIGHTLINE_TRY_DO(copy_database(folder, copy));
   {
-    SIGHTLINE_TRY(const auto from, open_copy(copy, budget, damages));
+    std::vector<Hole> holes;
+    SIGHTLINE_TRY(const auto from, open_copy(copy, budget, damages, holes));
     SIGHTLINE_TRY(const auto to,
                   RocksDatabase::open(fresh, OpenMode::kCreate, collection_families(), budget));
-    SIGHTLINE_TRY_DO(Rewriter(*from, *to, lost, damages).run());
+    SIGHTLINE_TRY_DO(Rewriter(*from, *to, holes, lost, damages).run());
   }
   SIGHTLINE_TRY_DO(swap_in(fresh, folder));
   std::move(damages.begin(), damages.end(), std::back_inserter(lost));

@@ -465,6 +465,45 @@ TEST_F(StorageDamage, ALostManifestOrCurrentIsNamedAndMadeAnew) {
   }
 }
 
+// The list is made anew of the tables that are there, and one of them is damaged as well.
+TEST_F(StorageDamage, ALostManifestBesideADamagedTableLosesWhatTheTableLost) {
+  const std::string manifest = file("MANIFEST-");
+  for (const std::string family :
+       {"ids", "slots", "vectors", "payload", "payload_index", "sources", "blobs"}) {
+    for (const bool with_current : {false, true}) {
+      SCOPED_TRACE(family + (with_current ? ", CURRENT lost" : ""));
+      restore();
+      for (const std::string& name : tables(family)) {
+        const std::string table = fs::path(name).filename();
+        flip(table, size(table) / 3);
+      }
+      fs::remove(folder() / manifest);
+      if (with_current) {
+        fs::remove(folder() / "CURRENT");
+        fs::remove(folder() / "manifest-size");
+      }
+      const auto lost = repair();
+      EXPECT_THAT(lost, Contains(HasSubstr("may be back as it was")));
+      EXPECT_THAT(lost, Contains(HasSubstr("table of `" + family + "` cannot be read")));
+      if (family == "sources" || family == "blobs") {  // The points stay.
+        const std::string of = family == "sources" ? ": source file:///" : ": a thumbnail";
+        EXPECT_THAT(lost, Contains(HasSubstr(of)));
+        EXPECT_THAT(lost, Not(Contains(testing::StartsWith("point "))));
+        open();
+        EXPECT_EQ(now()->counters().num_points, kNumPoints);
+        EXPECT_THAT(verify(), IsEmpty());
+        continue;
+      }
+      const auto num_lost = std::count_if(lost.begin(), lost.end(), [](const std::string& line) {
+        return line.starts_with("point ");
+      });
+      EXPECT_LT(num_lost, 100) << "one block of several is damaged";
+      EXPECT_EQ(num_lost > 0, family == "slots" || family == "vectors" || family == "payload");
+      expect_all_but(lost);
+    }
+  }
+}
+
 TEST_F(StorageDamage, OptionsAndIdentityDoNotMatter) {
   for (const std::string& name :
        {file("OPTIONS-"), std::string("IDENTITY"), std::string("manifest-size")}) {
@@ -601,6 +640,71 @@ TEST_F(StorageDamage, TwoRepairsKeepBothOldOnes) {
   }
   expect_all_but({});
 }
+
+// --- young collections ---------------------------------------------------------------------------
+
+/// Families of which there is no table yet: all their rows are in the log.
+class YoungCollection : public CollectionFixture, public testing::WithParamInterface<bool> {
+ protected:
+  /// What each point holds, or why it cannot be read.
+  std::map<std::uint64_t, std::string> points() const {
+    std::map<std::uint64_t, std::string> found;
+    for (std::uint64_t id = 0; id < 12; ++id) {
+      const auto slot = db_->find_slot(*now(), PointId(id)).value();
+      if (!slot) continue;
+      const auto row = db_->vector(*now(), "", *slot);
+      const auto payload = db_->payload(*now(), *slot);
+      found[id] = row && *row && payload ? Json{(*row)->values, *payload}.dump() : "damaged";
+    }
+    return found;
+  }
+};
+
+TEST_P(YoungCollection, ThatLosesItsManifestOrCurrentLosesNoPoint) {
+  const bool has_some_tables = GetParam();
+  ASSERT_TRUE(writer_->put_payload_index("n", FieldType::kInteger));
+  if (has_some_tables) {  // of points without thumbnails and sources
+    for (std::uint64_t id = 0; id < 4; ++id) must_write({upsert(id, Json::object())});
+    reopen();
+  }
+  for (std::uint64_t id = 4; id < 8; ++id) {
+    UpsertOp op = upsert(id, {{"n", id}}, {1, static_cast<float>(id)});
+    op.thumbnail = "a picture";
+    must_write({std::move(op)});
+  }
+  must_write({PutSourceOp{{"file:///4", 4, 0, "hash", "", PointId(4), "", ""}}});
+  ASSERT_TRUE(writer_->sync_log());
+  const auto before = points();
+  ASSERT_EQ(before.size(), has_some_tables ? 8U : 4U);
+  close();
+  std::string manifest;
+  std::ifstream(folder() / "CURRENT") >> manifest;
+  fs::copy(folder(), dir_ / "sound");
+  for (const std::vector<std::string>& names :
+       {std::vector<std::string>{manifest}, std::vector<std::string>{"CURRENT"},
+        std::vector<std::string>{manifest, "CURRENT", "manifest-size"}}) {
+    SCOPED_TRACE(testing::PrintToString(names));
+    close();
+    for (const char* name : {"db", "db.damaged", "db.damaged.2"}) fs::remove_all(dir_ / name);
+    fs::copy(dir_ / "sound", folder());
+    for (const std::string& name : names) fs::remove(folder() / name);
+    budget_ = budget_on(files_);
+    const auto lost = CollectionDb::repair(folder(), budget_);
+    ASSERT_TRUE(lost) << lost.error().message;
+    EXPECT_THAT(*lost, Not(Contains(testing::StartsWith("point "))));
+    open();
+    EXPECT_EQ(points(), before);
+    EXPECT_THAT(db_->verify(*now()).value(), IsEmpty());
+    expect_indexes_in_step();
+    EXPECT_EQ(db_->payload_indexes(*now()).value().size(), 1U);
+    EXPECT_EQ(db_->thumbnail(*now(), *slot_of(5)).value(), "a picture");
+    EXPECT_TRUE(db_->source(*now(), "file:///4").value());
+    must_write({upsert(9)});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tables, YoungCollection, testing::Bool(),
+                         [](const auto& info) { return info.param ? "OfSomeFamilies" : "OfNone"; });
 
 }  // namespace
 }  // namespace sightline::storage
