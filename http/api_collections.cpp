@@ -11,6 +11,7 @@
 #include "pipeline/data_folder.h"
 #include "pipeline/field_survey.h"
 #include "pipeline/point_scan.h"
+#include "pipeline/vector_import.h"
 
 namespace sightline::http {
 namespace {
@@ -60,7 +61,8 @@ Json shards_json(const CollectionInfo& info) {
                     {"rows", shard.num_rows},
                     {"live", shard.num_live},
                     {"memory_bytes", shard.memory_bytes},
-                    {"mapped_bytes", shard.mapped_bytes}});
+                    {"mapped_bytes", shard.mapped_bytes},
+                    {"bytes_per_row", pipeline::bytes_per_row(shard)}});
   }
   return list;
 }

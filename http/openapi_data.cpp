@@ -174,7 +174,7 @@ const std::string_view kSchemas = R"json({
     "shards": {"type": "array", "items": {"type": "object", "properties": {
       "vector": {"type": "string"}, "type": {"type": "string"}, "rows": {"type": "integer"},
       "live": {"type": "integer"}, "memory_bytes": {"type": "integer"},
-      "mapped_bytes": {"type": "integer"}}}},
+      "mapped_bytes": {"type": "integer"}, "bytes_per_row": {"type": "number"}}}},
     "payload_indexes": {"type": "object", "additionalProperties": {"type": "string"}},
     "fields": {"type": "array", "items": {"type": "object",
       "required": ["field", "type", "index", "share", "num_values", "facet"],

@@ -4,12 +4,14 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "index/internal/half_rows.h"
 #include "index/internal/parallel_scan.h"
 #include "index/internal/scanner.h"
 #include "index/internal/shard_searcher.h"
@@ -54,12 +56,12 @@ class TruthPart final : public ScanPart {
       : data_(data), deadline_(deadline), result_(result) {
     for (const TopK& best : result) best_.push_back(best.emptied());
     for (const Sample& sample : samples)
-      scanners_.push_back(make_vector_scanner(kernels, data.distance, sample.query));
+      scanners_.push_back(make_row_scanner(data, kernels, sample.query));
   }
 
   static std::size_t block_rows(const ShardData& data) {
     constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
-    return std::max<std::size_t>(16, kBlockBytes / (data.dim * sizeof(float)));
+    return std::max<std::size_t>(16, kBlockBytes / data.row_bytes());
   }
 
   Result<void> scan(std::size_t block) override {
@@ -197,9 +199,11 @@ class Calibrator {
   Result<void> draw_samples(std::uint64_t seed);
   Result<Calibration> calibrate_lists();
   Result<Calibration> calibrate_graph();
+  double neighbour_distance();
 
  private:
-  Result<void> move_aside(Sample& sample, std::mt19937_64& random) const;
+  std::vector<float> full_vector(std::size_t row) const;
+  Result<void> move_aside(Sample& sample, std::mt19937_64& random);
   Result<void> find_truth();
   Result<void> measure(Calibration& settings) const;
   Result<std::vector<std::size_t>> rank_lists();
@@ -214,7 +218,23 @@ class Calibrator {
   const Deadline& deadline_;
   const ShardSearcher searcher_;
   std::vector<Sample> samples_;
+  std::vector<double> neighbour_distances_;
 };
+
+std::vector<float> Calibrator::full_vector(std::size_t row) const {
+  if (data_.half_vectors) return widened(data_.vector(row), data_.dim);
+  std::vector<float> values(data_.dim);
+  std::memcpy(values.data(), data_.vector(row), data_.dim * sizeof(float));
+  return values;
+}
+
+double Calibrator::neighbour_distance() {
+  if (neighbour_distances_.empty()) return std::numeric_limits<double>::infinity();
+  const auto middle =
+      neighbour_distances_.begin() + static_cast<std::ptrdiff_t>(neighbour_distances_.size() / 2);
+  std::nth_element(neighbour_distances_.begin(), middle, neighbour_distances_.end());
+  return *middle;
+}
 
 Result<void> Calibrator::draw_samples(std::uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -225,8 +245,7 @@ Result<void> Calibrator::draw_samples(std::uint64_t seed) {
     const std::size_t row = first + random() % (end - first);
     Sample sample;
     sample.slot = data_.slots[row];
-    sample.query.resize(data_.dim);
-    std::memcpy(sample.query.data(), data_.vector(row), data_.dim * sizeof(float));
+    sample.query = full_vector(row);
     SIGHTLINE_TRY_DO(move_aside(sample, random));
     samples_.push_back(std::move(sample));
   }
@@ -234,7 +253,7 @@ Result<void> Calibrator::draw_samples(std::uint64_t seed) {
 }
 
 // By half the mean distance to about its nearest neighbours.
-Result<void> Calibrator::move_aside(Sample& sample, std::mt19937_64& random) const {
+Result<void> Calibrator::move_aside(Sample& sample, std::mt19937_64& random) {
   ShardQuery query;
   query.vector = sample.query;
   query.k = kHits + 1;
@@ -247,8 +266,15 @@ Result<void> Calibrator::move_aside(Sample& sample, std::mt19937_64& random) con
   double distance = 0;
   for (const Candidate& candidate : found) {
     const std::byte* row = data_.vector(*find_row(data_, candidate.slot));
-    distance += std::sqrt(kernels_.l2_squared(sample.query.data(), row, data_.dim));
+    float squared = 0;
+    if (data_.half_vectors) {
+      kernels_.half_squares(sample.query.data(), &row, 1, data_.dim, &squared);
+    } else {
+      squared = kernels_.l2_squared(sample.query.data(), row, data_.dim);
+    }
+    distance += std::sqrt(squared);
   }
+  neighbour_distances_.push_back(distance / static_cast<double>(found.size()));
   const double sigma = 0.5 * distance / static_cast<double>(found.size()) /
                        std::sqrt(static_cast<double>(data_.dim));
   if (!std::isfinite(sigma)) return {};
@@ -412,8 +438,11 @@ Result<Calibration> calibrate_shard(const ShardData& data, const KernelTable& ke
   if (data.spec.type == ShardType::kFlat || data.num_rows == 0) return Calibration();
   Calibrator calibrator(data, kernels, target_recall, pool, deadline);
   SIGHTLINE_TRY_DO(calibrator.draw_samples(seed));
-  if (data.spec.type == ShardType::kHnsw) return calibrator.calibrate_graph();
-  return calibrator.calibrate_lists();
+  SIGHTLINE_TRY(Calibration settings, data.spec.type == ShardType::kHnsw
+                                          ? calibrator.calibrate_graph()
+                                          : calibrator.calibrate_lists());
+  settings.neighbour_distance = calibrator.neighbour_distance();
+  return settings;
 }
 
 }  // namespace sightline::index

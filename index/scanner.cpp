@@ -43,6 +43,25 @@ class VectorScanner final : public Scanner {
   const std::span<const float> query_;
 };
 
+// Rows of fp16; L1 has none.
+class HalfScanner final : public Scanner {
+ public:
+  HalfScanner(const KernelTable& kernels, Distance distance, std::span<const float> query)
+      : kernels_(kernels), is_product_(distance == Distance::kInnerProduct), query_(query) {}
+
+  void score(std::span<const std::byte* const> rows, float* distances) const override {
+    const auto sums = is_product_ ? kernels_.half_products : kernels_.half_squares;
+    sums(query_.data(), rows.data(), rows.size(), query_.size(), distances);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      distances[i] = number_or_far(is_product_ ? -distances[i] : std::sqrt(distances[i]));
+  }
+
+ private:
+  const KernelTable& kernels_;
+  const bool is_product_;
+  const std::span<const float> query_;
+};
+
 // Codes of x, or of x - c with c the centroid of the list.
 class IvfCodeScanner : public Scanner {
  public:
@@ -146,6 +165,12 @@ void Scanner::enter_list(std::size_t) {}
 std::unique_ptr<Scanner> make_vector_scanner(const KernelTable& kernels, Distance distance,
                                              std::span<const float> query) {
   return std::make_unique<VectorScanner>(kernels, distance, query);
+}
+
+std::unique_ptr<Scanner> make_row_scanner(const ShardData& data, const KernelTable& kernels,
+                                          std::span<const float> query) {
+  if (data.half_vectors) return std::make_unique<HalfScanner>(kernels, data.distance, query);
+  return make_vector_scanner(kernels, data.distance, query);
 }
 
 std::vector<float> transpose_codebooks(const ShardData& data) {

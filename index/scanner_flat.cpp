@@ -20,7 +20,7 @@ class RowPart final : public ScanPart {
         survivors_(survivors),
         chunk_rows_(chunk_rows),
         result_(result),
-        scanner_(make_vector_scanner(job.kernels, job.data.distance, job.query.vector)),
+        scanner_(make_row_scanner(job.data, job.kernels, job.query.vector)),
         best_(result.emptied()) {}
 
   Result<void> scan(std::size_t chunk) override {
@@ -67,13 +67,12 @@ class RowPart final : public ScanPart {
 
 }  // namespace
 
-Result<Candidates> scan_rows(const ScanJob& job) {
+Result<Candidates> scan_rows(const ScanJob& job, std::size_t k) {
   const std::vector<Slot> survivors =
       job.filter.filters() ? job.filter.survivors() : std::vector<Slot>();
   const std::size_t rows = job.filter.filters() ? survivors.size() : job.data.num_rows;
-  const std::size_t chunk_rows =
-      std::max<std::size_t>(1, kChunkBytes / (job.data.dim * sizeof(float)));
-  TopK best(job.query.k, job.query.order);
+  const std::size_t chunk_rows = std::max<std::size_t>(1, kChunkBytes / job.data.row_bytes());
+  TopK best(k, job.query.order);
   SIGHTLINE_TRY_DO(scan_in_parts(
       (rows + chunk_rows - 1) / chunk_rows, rows, job.pool, Priority::kQueryEncoding, [&] {
         return std::make_unique<RowPart>(job, job.filter.filters() ? &survivors : nullptr,

@@ -133,8 +133,6 @@ std::size_t candidates_for(std::size_t k, std::size_t refine) {
   return std::max<std::size_t>(k, 10) * refine;
 }
 
-bool has_lossy_codes(const ShardData& data) { return data.spec.type != ShardType::kIvfFlat; }
-
 class CentroidPart final : public ScanPart {
  public:
   static constexpr std::size_t kChunkLists = 1024;
@@ -282,7 +280,7 @@ class ListWalk {
   ListWalk(const ScanJob& job, std::size_t refine, ProbeOrder order)
       : job_(job),
         filters_(job.filter.filters()),
-        lossy_(has_lossy_codes(job.data)),
+        lossy_(has_lossy_codes(job.data.spec)),
         num_lists_(job.data.lists.size()),
         k_(std::min(job.query.k, std::max<std::size_t>(1, job.data.num_rows))),
         num_refined_(lossy_ ? candidates_for(k_, refine) : k_),

@@ -14,7 +14,7 @@ class Refiner {
   Refiner(const ScanJob& job, const Candidates& candidates)
       : job_(job),
         candidates_(candidates),
-        scanner_(make_vector_scanner(job.kernels, job.data.distance, job.query.vector)),
+        scanner_(make_row_scanner(job.data, job.kernels, job.query.vector)),
         best_(job.query.k, job.query.order) {}
 
   /// Refines all before `end`.

@@ -71,7 +71,8 @@ std::vector<RowRef> SealedShard::live_rows() const {
   for (std::size_t row = 0; row < data_->num_rows; ++row) {
     const Slot slot = data_->slots[row];
     if (tombstones_->deleted_at(slot) != kNever) continue;
-    rows.push_back({slot, data_->versions[row], data_->vector(row)});
+    rows.push_back(
+        {slot, data_->versions[row], data_->half_vectors ? nullptr : data_->vector(row)});
   }
   return rows;
 }
@@ -80,6 +81,7 @@ Result<void> SealedShard::verify() const { return verify_shard_files(data_->fold
 
 const std::filesystem::path& SealedShard::folder() const { return data_->folder; }
 const ShardSpec& SealedShard::spec() const { return data_->spec; }
+bool SealedShard::has_half_vectors() const { return data_->half_vectors; }
 std::size_t SealedShard::nprobe() const { return data_->nprobe; }
 std::size_t SealedShard::ef_search() const { return data_->ef_search; }
 

@@ -63,7 +63,9 @@ class SealedShard final : public Shard {
   Result<void> verify() const;
 
   const std::filesystem::path& folder() const;
-  const ShardSpec& spec() const;
+  const ShardSpec& spec() const;  ///< As it was asked for.
+  /// Whether its full vectors are fp16: as `spec` wants them, unless that did not suit them.
+  bool has_half_vectors() const;
   std::size_t nprobe() const;     ///< The calibrated one; 0 if it has no lists.
   std::size_t ef_search() const;  ///< The calibrated one; 0 if it has no links.
 

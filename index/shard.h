@@ -37,13 +37,23 @@ class SlotOrder {
   virtual bool before(Slot a, Slot b) const = 0;
 };
 
+/// Reads rows as they were before a shard rounded them.
+/// Thread-safety: called from many threads at once.
+class TrueRows {
+ public:
+  virtual ~TrueRows() = default;
+  /// Fills `values` with the row of `slot` that had `version`. False: it cannot be read; then the
+  /// rounded one counts.
+  virtual bool read(Slot slot, Version version, std::span<float> values) const = 0;
+};
+
 /// How a query was answered, summed over shards. Thread-safety: one thread.
 struct SearchStats {
   std::uint64_t num_rows = 0;  ///< Live rows of all shards asked.
   /// Of these, rows that the filter allows; deleted ones may count where not all were scanned.
   std::uint64_t num_allowed = 0;
   std::uint64_t num_scanned = 0;      ///< Rows or codes whose distance was computed.
-  std::uint64_t num_refined = 0;      ///< Of these, computed again from full vectors.
+  std::uint64_t num_refined = 0;      ///< Of these, computed again from full or true vectors.
   std::uint64_t num_lists = 0;        ///< Inverted lists probed.
   std::uint32_t num_exact = 0;        ///< Shards answered by an exact scan of the allowed rows.
   std::uint32_t num_approximate = 0;  ///< Shards answered through lists or links.
@@ -59,9 +69,11 @@ struct ShardQuery {
   const Bitmap* allowed = nullptr;    ///< Slots that may be found; null: all.
   const SlotOrder* order = nullptr;   ///< Breaks ties; null: lower slot first.
   bool exact = false;                 ///< Full vectors of all allowed rows, whatever the type.
-  std::size_t nprobe = 0;             ///< Lists to probe; 0: the shard's own (calibrated) number.
-  std::size_t ef_search = 0;          ///< Beam of a graph; 0: the shard's own.
-  std::size_t refine = 0;             ///< Candidates refined per k; 0: the shard's own.
+  /// `exact`: where a shard finds the rows that it holds rounded; null: rounded ones count.
+  const TrueRows* true_rows = nullptr;
+  std::size_t nprobe = 0;     ///< Lists to probe; 0: the shard's own (calibrated) number.
+  std::size_t ef_search = 0;  ///< Beam of a graph; 0: the shard's own.
+  std::size_t refine = 0;     ///< Candidates refined per k; 0: the shard's own.
   /// A stored row that plays a new query: no graph is walked through it, as it would lead to its
   /// neighbours at once. It may still be found.
   std::optional<Slot> stand_in;
@@ -69,7 +81,7 @@ struct ShardQuery {
 };
 
 /// One live row of a shard. `values`: dim little-endian floats, perhaps unaligned, which stay as
-/// long as the shard.
+/// long as the shard; null where it holds the row rounded, from which no other may be made.
 struct RowRef {
   Slot slot = 0;
   Version version = 0;

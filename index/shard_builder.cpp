@@ -7,8 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "core/log.h"
 #include "index/internal/calibrate.h"
 #include "index/internal/faiss_layout.h"
+#include "index/internal/half_rows.h"
 #include "index/internal/hnsw_builder.h"
 #include "index/internal/ivf_builder.h"
 #include "index/internal/shard_manifest.h"
@@ -38,9 +40,7 @@ class ShardBuild {
     describe();
     SIGHTLINE_TRY_DO(write_index(writer->temporary()));
     SIGHTLINE_TRY_DO(write_rows(writer->temporary()));
-    if (manifest_.spec.type == ShardType::kIvfSq8 || manifest_.spec.type == ShardType::kIvfPq) {
-      SIGHTLINE_TRY_DO(write_vectors(writer->temporary()));
-    }
+    if (has_lossy_codes(manifest_.spec)) SIGHTLINE_TRY_DO(write_vectors(writer->temporary()));
     if (manifest_.spec.type != ShardType::kFlat) {
       SIGHTLINE_TRY_DO(calibrate(writer->temporary()));
     }
@@ -59,6 +59,9 @@ class ShardBuild {
   Result<void> write_lists(FileWriter& file);
   Result<void> write_rows(const std::filesystem::path& folder);
   Result<void> write_vectors(const std::filesystem::path& folder);
+  Result<void> write_full_vectors(const std::filesystem::path& folder);
+  Result<std::string> write_half_vectors(const std::filesystem::path& folder);
+  Result<void> keep_full_vectors(const std::filesystem::path& folder, const std::string& why);
   Result<void> calibrate(const std::filesystem::path& folder);
 
   template <typename Append>
@@ -78,7 +81,8 @@ class ShardBuild {
   const Deadline& deadline_;
   FileCalls& calls_;
   ShardManifest manifest_;
-  FileRegion head_;  // of index.faiss
+  FileRegion head_;        // of index.faiss
+  double mean_shift_ = 0;  // of rows rounded to fp16
 };
 
 Result<void> ShardBuild::check() const {
@@ -92,6 +96,9 @@ Result<void> ShardBuild::check() const {
   }
   const auto at = std::ranges::adjacent_find(
       rows_, [](const RowRef& a, const RowRef& b) { return a.slot >= b.slot; });
+  if (std::ranges::any_of(rows_, [](const RowRef& row) { return row.values == nullptr; })) {
+    return invalid_argument("a shard is not made of rows that another one holds rounded");
+  }
   if (at != rows_.end()) {
     return invalid_argument("rows of a shard must ascend by slot: slot " +
                             std::to_string(at->slot) + " is followed by slot " +
@@ -187,6 +194,12 @@ Result<void> ShardBuild::write_rows(const std::filesystem::path& folder) {
 }
 
 Result<void> ShardBuild::write_vectors(const std::filesystem::path& folder) {
+  if (!manifest_.spec.half_vectors) return write_full_vectors(folder);
+  SIGHTLINE_TRY(const std::string problem, write_half_vectors(folder));
+  return problem.empty() ? Result<void>() : keep_full_vectors(folder, problem);
+}
+
+Result<void> ShardBuild::write_full_vectors(const std::filesystem::path& folder) {
   const std::string source = sidecar_source(manifest_.files.find(kIndexFile)->second);
   SIGHTLINE_TRY(const auto file,
                 SidecarWriter::create(folder / kVectorsFile, kVectorsKind, source, calls_));
@@ -197,11 +210,57 @@ Result<void> ShardBuild::write_vectors(const std::filesystem::path& folder) {
   return {};
 }
 
+/// returns  why rows cannot be held so; empty: they were written.
+Result<std::string> ShardBuild::write_half_vectors(const std::filesystem::path& folder) {
+  const std::string source = sidecar_source(manifest_.files.find(kIndexFile)->second);
+  SIGHTLINE_TRY(const auto file,
+                SidecarWriter::create(folder / kVectorsFile, kHalfVectorsKind, source, calls_));
+  HalfRounder rounder(options_.dim);
+  std::size_t num_written = 0;
+  const auto appended = append_values(
+      [&](std::span<const std::byte> row) -> Result<void> {
+        const auto rounded = rounder.round(row.data());
+        if (rounded.empty()) return invalid_argument(rounder.problem());
+        ++num_written;
+        return file->append(rounded);
+      },
+      0.85, 0.9);
+  if (!appended && !rounder.problem().empty()) {
+    return "slot " + std::to_string(rows_[num_written].slot) + ": " + rounder.problem();
+  }
+  SIGHTLINE_TRY_DO(appended);
+  SIGHTLINE_TRY(const auto written, file->finish());
+  manifest_.files[std::string(kVectorsFile)] = {written.header, written.payload};
+  manifest_.half_vectors = true;
+  manifest_.max_shift = rounder.max_shift();
+  mean_shift_ = rounder.mean_shift();
+  return std::string();
+}
+
+/// Instead of those that were written, whole or in part, as fp16.
+Result<void> ShardBuild::keep_full_vectors(const std::filesystem::path& folder,
+                                           const std::string& why) {
+  log_info("index", "shard " + folder_.string() + " keeps its vectors as fp32: " + why);
+  if (const int removed = calls_.remove_all(folder / kVectorsFile); removed < 0) {
+    return file_error(-removed, folder / kVectorsFile, "remove");
+  }
+  manifest_.half_vectors = false;
+  return write_full_vectors(folder);
+}
+
 Result<void> ShardBuild::calibrate(const std::filesystem::path& folder) {
+  // Neighbours nearer to each other than this times what rounding moves them change places.
+  constexpr int kLeastDistance = 32;
   progress(0.9, "calibrating");
   SIGHTLINE_TRY(const auto data, open_shard_data(folder, manifest_, false));
   SIGHTLINE_TRY(const Calibration found, calibrate_shard(*data, kernels(), options_.target_recall,
                                                          options_.seed, pool_, deadline_));
+  if (manifest_.half_vectors && found.neighbour_distance < kLeastDistance * mean_shift_) {
+    SIGHTLINE_TRY_DO(keep_full_vectors(folder, "their neighbours are less than " +
+                                                   std::to_string(kLeastDistance) +
+                                                   " times as far apart as fp16 moves them"));
+    return calibrate(folder);
+  }
   manifest_.nprobe = found.nprobe;
   manifest_.ef_search = found.ef_search;
   manifest_.refine = found.refine;

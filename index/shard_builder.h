@@ -39,8 +39,11 @@ struct BuildOptions {
 
 /// Writes a sealed shard into the new folder `folder` (made under another name beside it, synced
 /// and renamed: after a crash it is whole or a "*.tmp" that may be removed).
+/// Where the spec wants full vectors as fp16 and that does not suit them (numbers beyond 65504,
+/// rows of tiny values, neighbours so near that rounding mixes them up) they stay float32, and a
+/// line of the log says why.
 ///
-/// rows      ascending by slot, each slot once; at least 1.
+/// rows      ascending by slot, each slot once, none rounded; at least 1.
 /// pool      wide parts run as kBuild tasks of it; null: the calling thread alone. Must not be
 ///           called from one of its workers then.
 /// deadline  checked between blocks; a stop leaves nothing behind.

@@ -61,6 +61,8 @@ class ShardOpener {
     data_->nprobe = manifest_.nprobe;
     data_->ef_search = manifest_.ef_search;
     data_->refine = manifest_.refine;
+    data_->half_vectors = manifest_.half_vectors;
+    data_->max_shift = manifest_.max_shift;
     if (manifest_.num_rows == 0 || manifest_.num_rows > std::numeric_limits<std::uint32_t>::max()) {
       return damaged(kManifestFile, "it has " + std::to_string(manifest_.num_rows) + " rows");
     }
@@ -78,9 +80,7 @@ class ShardOpener {
   Status damaged(std::string_view file, const std::string& how) const {
     return corruption((folder_ / file).string() + " is damaged: " + how);
   }
-  bool has_vectors_file() const {
-    return manifest_.spec.type == ShardType::kIvfSq8 || manifest_.spec.type == ShardType::kIvfPq;
-  }
+  bool has_vectors_file() const { return has_lossy_codes(manifest_.spec); }
 
   Result<void> check_files();
   Result<void> check_file(std::string_view name, bool with_bulk);
@@ -159,9 +159,10 @@ Result<void> ShardOpener::open_rows() {
 
 Result<void> ShardOpener::open_vectors() {
   const auto source = sidecar_source(manifest_.files.find(kIndexFile)->second);
+  const SidecarKind& kind = data_->half_vectors ? kHalfVectorsKind : kVectorsKind;
   SIGHTLINE_TRY(auto vectors,
-                open_sidecar(folder_ / kVectorsFile, kVectorsKind, source, SidecarCheck::kHeader));
-  if (vectors.payload.size() != data_->num_rows * data_->dim * sizeof(float)) {
+                open_sidecar(folder_ / kVectorsFile, kind, source, SidecarCheck::kHeader));
+  if (vectors.payload.size() != data_->num_rows * data_->row_bytes()) {
     return damaged(kVectorsFile, "it holds " + std::to_string(vectors.payload.size()) +
                                      " bytes for " + std::to_string(data_->num_rows) +
                                      " rows of dim " + std::to_string(data_->dim));

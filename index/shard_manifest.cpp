@@ -42,16 +42,22 @@ Json to_json(const ShardManifest& manifest) {
   for (const auto& [name, file] : manifest.files) {
     files[name] = {{"head", to_json(file.head)}, {"bulk", to_json(file.bulk)}};
   }
-  return {{"format", kShardFormat},
-          {"spec", to_string(manifest.spec)},
-          {"dim", manifest.dim},
-          {"distance", distance_name(manifest.distance)},
-          {"num_rows", manifest.num_rows},
-          {"nprobe", manifest.nprobe},
-          {"ef_search", manifest.ef_search},
-          {"refine", manifest.refine},
-          {"recall", manifest.recall},
-          {"files", std::move(files)}};
+  Json json = {{"format", 1},
+               {"spec", to_string(manifest.spec)},
+               {"dim", manifest.dim},
+               {"distance", distance_name(manifest.distance)},
+               {"num_rows", manifest.num_rows},
+               {"nprobe", manifest.nprobe},
+               {"ef_search", manifest.ef_search},
+               {"refine", manifest.refine},
+               {"recall", manifest.recall},
+               {"files", std::move(files)}};
+  if (manifest.spec.half_vectors) {
+    json["format"] = kShardFormat;
+    json["vectors"] = manifest.half_vectors ? "fp16" : "fp32";
+    if (manifest.half_vectors) json["max_shift"] = manifest.max_shift;
+  }
+  return json;
 }
 
 /// Throws nlohmann's exceptions where a field is missing or of another type.
@@ -67,6 +73,13 @@ Result<ShardManifest> manifest_from(const Json& json) {
   manifest.ef_search = json.at("ef_search").get<std::size_t>();
   manifest.refine = json.at("refine").get<std::size_t>();
   manifest.recall = json.at("recall").get<double>();
+  if (manifest.spec.half_vectors) {
+    const auto vectors = json.at("vectors").get<std::string>();
+    if (vectors != "fp16" && vectors != "fp32") return invalid_argument("vectors " + vectors);
+    manifest.half_vectors = vectors == "fp16";
+    if (manifest.half_vectors) manifest.max_shift = json.at("max_shift").get<double>();
+    if (!(manifest.max_shift >= 0)) return invalid_argument("max_shift below 0");
+  }
   for (const auto& [name, file] : json.at("files").items()) {
     manifest.files[name] = {region_from(file.at("head")), region_from(file.at("bulk"))};
   }

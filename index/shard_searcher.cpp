@@ -73,7 +73,9 @@ Result<Candidates> ShardSearcher::exact(const ScanJob& job) const {
     SIGHTLINE_TRY(auto found, scan_lists(job, data_.lists.size(), 1));
     if (found) return *std::move(found);
   }
-  return scan_rows(job);
+  if (data_.half_vectors && job.query.exact && job.query.true_rows != nullptr)
+    return scan_true_rows(job);
+  return scan_rows(job, job.query.k);
 }
 
 Result<std::optional<Candidates>> ShardSearcher::approximate(const ScanJob& job) const {

@@ -29,7 +29,8 @@ Status not_understood(std::string_view text, const std::string& why = "") {
                           (why.empty() ? "" : " (" + why + ")") +
                           "; it must be auto, Flat, IVF<lists>,Flat, IVF<lists>,SQ8, "
                           "IVF<lists>,PQ<bytes> or HNSW<links>, as in FAISS's index_factory "
-                          "(IVF without a number: by the number of rows)");
+                          "(IVF without a number: by the number of rows); \",Refine(SQfp16)\" "
+                          "behind auto, SQ8 or PQ keeps full vectors as fp16");
 }
 
 /// `text` behind `prefix`, as a number: nothing if it is something else, 0 if there is no number.
@@ -90,25 +91,48 @@ std::optional<std::size_t> default_subvectors(std::size_t dim) {
   return std::nullopt;
 }
 
-}  // namespace
-
-Result<ShardSpec> parse_shard_spec(std::string_view text) {
-  const std::string known = upper(text);
+/// `known` without what it says of full vectors.
+Result<ShardSpec> parse_structure(std::string_view text, std::string_view known) {
   if (known == "AUTO") return ShardSpec{};
   if (known == "FLAT") return ShardSpec{.automatic = false};
   const std::size_t comma = known.find(',');
-  const std::string_view first = std::string_view(known).substr(0, comma);
+  const std::string_view first = known.substr(0, comma);
   const std::string_view second =
-      comma == std::string::npos ? std::string_view() : std::string_view(known).substr(comma + 1);
+      comma == std::string_view::npos ? std::string_view() : known.substr(comma + 1);
   if (first.starts_with("IVF")) return parse_ivf(text, first, second);
-  if (first.starts_with("HNSW") && (comma == std::string::npos || second == "FLAT")) {
+  if (first.starts_with("HNSW") && (comma == std::string_view::npos || second == "FLAT")) {
     return parse_hnsw(text, first);
   }
   return not_understood(text);
 }
 
+}  // namespace
+
+Result<ShardSpec> parse_shard_spec(std::string_view text) {
+  constexpr std::string_view kHalf = ",REFINE(SQFP16)", kFull = ",RFLAT",
+                             kFullToo = ",REFINE(FLAT)";
+  const std::string upper_text = upper(text);
+  std::string_view known = upper_text;
+  const bool half = known.ends_with(kHalf);
+  const std::string_view refine = half                        ? kHalf
+                                  : known.ends_with(kFull)    ? kFull
+                                  : known.ends_with(kFullToo) ? kFullToo
+                                                              : std::string_view();
+  known.remove_suffix(refine.size());
+  SIGHTLINE_TRY(ShardSpec spec, parse_structure(text, known));
+  if (!refine.empty() && !spec.automatic && !has_lossy_codes(spec))
+    return not_understood(text, "its codes are the full vectors");
+  spec.half_vectors = half;
+  return spec;
+}
+
+bool has_lossy_codes(const ShardSpec& spec) {
+  return !spec.automatic && (spec.type == ShardType::kIvfSq8 || spec.type == ShardType::kIvfPq);
+}
+
 std::string to_string(const ShardSpec& spec) {
-  if (spec.automatic) return "auto";
+  const std::string refine = spec.half_vectors ? ",Refine(SQfp16)" : "";
+  if (spec.automatic) return "auto" + refine;
   const std::string ivf = "IVF" + (spec.nlist == 0 ? "" : std::to_string(spec.nlist));
   switch (spec.type) {
     case ShardType::kFlat:
@@ -116,9 +140,9 @@ std::string to_string(const ShardSpec& spec) {
     case ShardType::kIvfFlat:
       return ivf + ",Flat";
     case ShardType::kIvfSq8:
-      return ivf + ",SQ8";
+      return ivf + ",SQ8" + refine;
     case ShardType::kIvfPq:
-      return ivf + ",PQ" + std::to_string(spec.num_subvectors);
+      return ivf + ",PQ" + std::to_string(spec.num_subvectors) + refine;
     case ShardType::kHnsw:
       return "HNSW" + std::to_string(spec.hnsw_m);
   }

@@ -14,6 +14,8 @@ namespace sightline::index {
 enum class ShardType { kFlat, kIvfFlat, kIvfSq8, kIvfPq, kHnsw };
 
 /// "auto", "Flat", "IVF4096,Flat", "IVF4096,SQ8", "IVF4096,PQ64", "HNSW32" (or "HNSW32,Flat").
+/// SQ8 and PQ are followed by ",Refine(SQfp16)" where full vectors are to be kept as fp16; so is
+/// auto, for the case that it becomes one of them. (",RFlat" is what they are without it.)
 struct ShardSpec {
   bool automatic = true;  ///< choose_spec() decides; the rest is unused.
   ShardType type = ShardType::kFlat;
@@ -21,6 +23,7 @@ struct ShardSpec {
   std::size_t num_subvectors = 0;  ///< PQ: bytes a code.
   std::size_t hnsw_m = 32;
   std::size_t ef_construction = 200;
+  bool half_vectors = false;  ///< SQ8, PQ, automatic: full vectors as fp16, where that suits them.
 
   bool operator==(const ShardSpec&) const = default;
 };
@@ -30,6 +33,9 @@ struct ShardSpec {
 ///         is understood too).
 Result<ShardSpec> parse_shard_spec(std::string_view text);
 std::string to_string(const ShardSpec& spec);
+
+/// Whether its codes say less than the rows, so that full vectors lie beside them: SQ8 and PQ.
+bool has_lossy_codes(const ShardSpec& spec);
 
 /// Whether rows of `dim` under `distance` can be held so: PQ needs num_subvectors to divide dim; L1
 /// takes Flat alone. errors  kInvalidArgument.

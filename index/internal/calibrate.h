@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "core/compute_pool.h"
 #include "core/deadline.h"
@@ -15,6 +16,9 @@ namespace sightline::index {
 struct Calibration {
   std::size_t nprobe = 0, ef_search = 0, refine = 0;  ///< 0 where without meaning.
   double recall = 1;                                  ///< recall@10 measured with these.
+  /// Of sampled rows the euclidean distance to about their nearest neighbours, the median; infinite
+  /// if there are none.
+  double neighbour_distance = std::numeric_limits<double>::infinity();
 };
 
 /// The smallest settings of `data`'s type that reach `target_recall` (0..1) at 10 hits; the largest

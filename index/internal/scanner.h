@@ -32,6 +32,10 @@ class Scanner {
 std::unique_ptr<Scanner> make_vector_scanner(const KernelTable& kernels, Distance distance,
                                              std::span<const float> query);
 
+/// The full vectors of `data`, whatever they are kept as. Borrows both.
+std::unique_ptr<Scanner> make_row_scanner(const ShardData& data, const KernelTable& kernels,
+                                          std::span<const float> query);
+
 /// What scanners of a shard share: the codebooks of its product quantiser as kernels read them,
 /// [num_subvectors, dim / num_subvectors, 256]. Empty for other types.
 std::vector<float> transpose_codebooks(const ShardData& data);

@@ -31,8 +31,10 @@ struct ShardData {
   Bitmap slot_set;
 
   // Full vectors, float32 little-endian, perhaps unaligned. Row r of Flat, HNSW, SQ8 and PQ lies at
-  // vectors + r * dim * 4; IVF-Flat has its rows in the lists: `positions` leads there.
+  // vectors + r * row_bytes(); IVF-Flat has its rows in the lists: `positions` leads there.
   const std::byte* vectors = nullptr;
+  bool half_vectors = false;  // SQ8, PQ: they were rounded to fp16; `spec` says what was wanted
+  double max_shift = 0;       // by which rounding moved a row at most
 
   // IVF. Lists in the order of centroids; ids are slots.
   std::vector<float> centroids;  // [nlist, dim]
@@ -68,8 +70,12 @@ struct ShardData {
   /// Keeps mappings and FAISS objects alive.
   std::shared_ptr<void> owner;
 
+  /// Of a full vector.
+  std::size_t row_bytes() const {
+    return dim * (half_vectors ? sizeof(std::uint16_t) : sizeof(float));
+  }
   const std::byte* vector(std::size_t row) const {
-    if (vectors != nullptr) return vectors + row * dim * sizeof(float);
+    if (vectors != nullptr) return vectors + row * row_bytes();
     const Position p = positions[row];
     return lists[p.list].codes + std::size_t{p.at} * code_size;
   }

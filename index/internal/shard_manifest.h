@@ -19,7 +19,8 @@
 
 namespace sightline::index {
 
-inline constexpr int kShardFormat = 1;
+/// 2: full vectors were wanted as fp16; without that 1 is written.
+inline constexpr int kShardFormat = 2;
 inline constexpr std::string_view kManifestFile = "shard.json";
 inline constexpr std::string_view kIndexFile = "index.faiss";
 inline constexpr std::string_view kRowsFile = "rows";
@@ -28,6 +29,8 @@ inline constexpr std::string_view kVectorsFile = "vectors";
 inline constexpr SidecarKind kRowsKind{"rows", 1};
 /// Payload: rows f32 [num_rows, dim].
 inline constexpr SidecarKind kVectorsKind{"vectors", 1};
+/// The same file with rows f16 [num_rows, dim].
+inline constexpr SidecarKind kHalfVectorsKind{"vectors_fp16", 1};
 
 struct ShardManifest {
   ShardSpec spec;
@@ -36,6 +39,8 @@ struct ShardManifest {
   std::uint64_t num_rows = 0;
   std::size_t nprobe = 0, ef_search = 0, refine = 0;  ///< Calibrated; 0 where without meaning.
   double recall = 0;                                  ///< recall@10 that these reached.
+  bool half_vectors = false;  ///< What `vectors` holds; spec.half_vectors is what was wanted.
+  double max_shift = 0;       ///< ShardData::max_shift
 
   /// A file is its head, verified on every open, and its bulk.
   struct File {

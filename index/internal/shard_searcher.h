@@ -35,8 +35,12 @@ struct ScanJob {
 
 using Candidates = std::vector<Candidate>;
 
-/// Full vectors of all rows that pass: the exact answer. (scanner_flat.cpp)
-Result<Candidates> scan_rows(const ScanJob& job);
+/// Full vectors of all rows that pass: the k nearest, exact but for what rounding did to them.
+/// (scanner_flat.cpp)
+Result<Candidates> scan_rows(const ScanJob& job, std::size_t k);
+/// The exact answer of a shard of rounded rows: the true ones are read (query.true_rows) of all
+/// that rounding may hide among the k nearest. (scanner_true.cpp)
+Result<Candidates> scan_true_rows(const ScanJob& job);
 
 /// IVF: the rows of the `nprobe` lists nearest to the query, and of further ones until there are k
 /// and, under a filter, as many were scanned as the first `nprobe` lists hold and further lists are

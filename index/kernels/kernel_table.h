@@ -29,6 +29,14 @@ struct KernelTable {
   void (*l2_squares)(const float* query, const std::byte* const* rows, std::size_t num_rows,
                      std::size_t dim, float* sums);
 
+  // Many rows of `dim` little-endian fp16 values (IEEE 754 binary16), subnormal ones included.
+  /// sums[r]: sum of query[i] * rows[r][i].
+  void (*half_products)(const float* query, const std::byte* const* rows, std::size_t num_rows,
+                        std::size_t dim, float* sums);
+  /// sums[r]: sum of (query[i] - rows[r][i])^2.
+  void (*half_squares)(const float* query, const std::byte* const* rows, std::size_t num_rows,
+                       std::size_t dim, float* sums);
+
   // Codes of a scalar quantiser, one unsigned byte a dimension.
   /// sums[r]: sum of query[i] * codes[r][i].
   void (*sq8_products)(const float* query, const std::byte* const* codes, std::size_t num_rows,

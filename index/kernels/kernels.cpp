@@ -1,5 +1,9 @@
 #include "index/kernels/kernels.h"
 
+#ifdef SIGHTLINE_X86_KERNELS
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -12,13 +16,25 @@ extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 #endif
 
+#ifdef SIGHTLINE_X86_KERNELS
+namespace {
+
+// Conversion of fp16. Compilers of before 2023 do not know its name in __builtin_cpu_supports.
+bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+}  // namespace
+#endif
+
 std::span<const KernelTable* const> supported_kernels() {
   static const std::vector<const KernelTable*> tables = [] {
     std::vector<const KernelTable*> found;
 #ifdef SIGHTLINE_X86_KERNELS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f")) found.push_back(&kAvx512Kernels);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c()) {
       found.push_back(&kAvx2Kernels);
     }
 #endif

@@ -1,4 +1,4 @@
-// Built with -mavx2 -mfma; includes nothing with inline code of its own.
+// Built with -mavx2 -mfma -mf16c; includes nothing with inline code of its own.
 #include <immintrin.h>
 
 #include "index/kernels/kernel_table.h"
@@ -82,6 +82,52 @@ void many_rows(const float* query, const std::byte* const* rows, std::size_t num
   for (std::size_t r = 0; r < num_rows; ++r) {
     const std::byte* later = r + kAhead < num_rows ? rows[r + kAhead] : rows[r];
     sums[r] = sum_of<Term>(query, rows[r], later, dim);
+  }
+}
+
+// --- Rows of fp16 --------------------------------------------------------------------------------
+
+__m256 eight_halves(const std::byte* row) {
+  return _mm256_cvtph_ps(
+      _mm_loadu_si128(static_cast<const __m128i*>(static_cast<const void*>(row))));
+}
+
+// The last `count` < 8 values, then zeros.
+__m256 last_halves(const std::byte* row, std::size_t count) {
+  alignas(16) std::byte bytes[16] = {};
+  for (std::size_t i = 0; i < 2 * count; ++i) bytes[i] = row[i];
+  return eight_halves(bytes);
+}
+
+template <typename Term>
+float sum_of_halves(const float* query, const std::byte* row, const std::byte* later,
+                    std::size_t dim) {
+  __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+  std::size_t i = 0;
+  for (; i + 32 <= dim; i += 32, row += 64, later += 64) {
+    _mm_prefetch(static_cast<const char*>(static_cast<const void*>(later)), _MM_HINT_T0);
+    s0 = Term::add(_mm256_loadu_ps(query + i), eight_halves(row), s0);
+    s1 = Term::add(_mm256_loadu_ps(query + i + 8), eight_halves(row + 16), s1);
+    s2 = Term::add(_mm256_loadu_ps(query + i + 16), eight_halves(row + 32), s2);
+    s3 = Term::add(_mm256_loadu_ps(query + i + 24), eight_halves(row + 48), s3);
+  }
+  for (; i + 8 <= dim; i += 8, row += 16) {
+    s0 = Term::add(_mm256_loadu_ps(query + i), eight_halves(row), s0);
+  }
+  if (i < dim) {
+    const __m256i mask = tail_mask(dim - i);
+    s1 = Term::add(_mm256_maskload_ps(query + i, mask), last_halves(row, dim - i), s1);
+  }
+  return sum(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
+}
+
+template <typename Term>
+void many_halves(const float* query, const std::byte* const* rows, std::size_t num_rows,
+                 std::size_t dim, float* sums) {
+  constexpr std::size_t kAhead = 2;
+  for (std::size_t r = 0; r < num_rows; ++r) {
+    const std::byte* later = r + kAhead < num_rows ? rows[r + kAhead] : rows[r];
+    sums[r] = sum_of_halves<Term>(query, rows[r], later, dim);
   }
 }
 
@@ -193,6 +239,8 @@ constinit const KernelTable kAvx2Kernels{"avx2",
                                          one_row<L1>,
                                          many_rows<InnerProduct>,
                                          many_rows<L2Squared>,
+                                         many_halves<InnerProduct>,
+                                         many_halves<L2Squared>,
                                          sq8_products,
                                          sq8_squares,
                                          fill_table<InnerProduct>,

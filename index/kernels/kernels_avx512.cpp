@@ -117,6 +117,54 @@ void many_rows(const float* query, const std::byte* const* rows, std::size_t num
   for (; r < num_rows; ++r) sums[r] = one_row<Term>(query, rows[r], dim);
 }
 
+// --- Rows of fp16 --------------------------------------------------------------------------------
+
+__m512 sixteen_halves(const std::byte* row) {
+  return _mm512_cvtph_ps(
+      _mm256_loadu_si256(static_cast<const __m256i*>(static_cast<const void*>(row))));
+}
+
+// The last `count` < 16 values, then zeros.
+__m512 last_halves(const std::byte* row, std::size_t count) {
+  alignas(32) std::byte bytes[32] = {};
+  for (std::size_t i = 0; i < 2 * count; ++i) bytes[i] = row[i];
+  return sixteen_halves(bytes);
+}
+
+template <typename Term>
+float sum_of_halves(const float* query, const std::byte* row, const std::byte* later,
+                    std::size_t dim) {
+  __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+  std::size_t i = 0;
+  for (; i + 64 <= dim; i += 64, row += 128, later += 128) {
+    const char* bytes = static_cast<const char*>(static_cast<const void*>(later));
+    _mm_prefetch(bytes, _MM_HINT_T0);
+    _mm_prefetch(bytes + 64, _MM_HINT_T0);
+    s0 = Term::add(_mm512_loadu_ps(query + i), sixteen_halves(row), s0);
+    s1 = Term::add(_mm512_loadu_ps(query + i + 16), sixteen_halves(row + 32), s1);
+    s2 = Term::add(_mm512_loadu_ps(query + i + 32), sixteen_halves(row + 64), s2);
+    s3 = Term::add(_mm512_loadu_ps(query + i + 48), sixteen_halves(row + 96), s3);
+  }
+  for (; i + 16 <= dim; i += 16, row += 32) {
+    s0 = Term::add(_mm512_loadu_ps(query + i), sixteen_halves(row), s0);
+  }
+  if (i < dim) {
+    const __mmask16 mask = tail_mask(dim - i);
+    s1 = Term::add(_mm512_maskz_loadu_ps(mask, query + i), last_halves(row, dim - i), s1);
+  }
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
+}
+
+template <typename Term>
+void many_halves(const float* query, const std::byte* const* rows, std::size_t num_rows,
+                 std::size_t dim, float* sums) {
+  constexpr std::size_t kAhead = 2;
+  for (std::size_t r = 0; r < num_rows; ++r) {
+    const std::byte* later = r + kAhead < num_rows ? rows[r + kAhead] : rows[r];
+    sums[r] = sum_of_halves<Term>(query, rows[r], later, dim);
+  }
+}
+
 // --- Codes ---------------------------------------------------------------------------------------
 
 __m512i sixteen_codes(const std::byte* codes) {
@@ -237,6 +285,8 @@ constinit const KernelTable kAvx512Kernels{"avx512",
                                            one_row<L1>,
                                            many_rows<InnerProduct>,
                                            many_rows<L2Squared>,
+                                           many_halves<InnerProduct>,
+                                           many_halves<L2Squared>,
                                            sq8_products,
                                            sq8_squares,
                                            fill_table<InnerProduct>,

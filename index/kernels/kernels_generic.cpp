@@ -1,4 +1,6 @@
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 
 #include "index/kernels/kernel_table.h"
@@ -12,6 +14,20 @@ float load(const std::byte* row, std::size_t i) {
   float value;
   std::memcpy(&value, row + i * sizeof(float), sizeof(float));
   return value;
+}
+
+// An fp16 value; without branches, for the compiler's vectors.
+float load_half(const std::byte* row, std::size_t i) {
+  std::uint16_t half;
+  std::memcpy(&half, row + i * sizeof half, sizeof half);
+  const std::uint32_t sign = std::uint32_t{half} << 16 & 0x80000000;
+  const std::uint32_t magnitude = half & 0x7fff;
+  constexpr std::uint32_t kShift = std::uint32_t{127 - 15} << 23;  // between the exponents
+  const std::uint32_t infinite = magnitude >= 0x7c00 ? kShift : 0;
+  const auto normal = (magnitude << 13) + kShift + infinite;
+  const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F;
+  const std::uint32_t bits = magnitude < 0x400 ? std::bit_cast<std::uint32_t>(subnormal) : normal;
+  return std::bit_cast<float>(bits | sign);
 }
 
 std::size_t code(const std::byte* codes, std::size_t i) {
@@ -50,6 +66,17 @@ template <float (*one_row)(const float*, const std::byte*, std::size_t)>
 void for_rows(const float* query, const std::byte* const* rows, std::size_t num_rows,
               std::size_t dim, float* sums) {
   for (std::size_t r = 0; r < num_rows; ++r) sums[r] = one_row(query, rows[r], dim);
+}
+
+float half_product(const float* query, const std::byte* row, std::size_t dim) {
+  return sum_of(dim, [=](std::size_t i) { return query[i] * load_half(row, i); });
+}
+
+float half_square(const float* query, const std::byte* row, std::size_t dim) {
+  return sum_of(dim, [=](std::size_t i) {
+    const float difference = query[i] - load_half(row, i);
+    return difference * difference;
+  });
 }
 
 void sq8_products(const float* query, const std::byte* const* codes, std::size_t num_rows,
@@ -112,6 +139,8 @@ constinit const KernelTable kGenericKernels{"generic",
                                             l1,
                                             for_rows<inner_product>,
                                             for_rows<l2_squared>,
+                                            for_rows<half_product>,
+                                            for_rows<half_square>,
                                             sq8_products,
                                             sq8_squares,
                                             product_table,

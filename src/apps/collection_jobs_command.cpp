@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 
@@ -357,14 +358,18 @@ std::string shard_table(const std::vector<pipeline::ShardInfo>& shards) {
                    {"deleted", Align::kRight},
                    {"in memory", Align::kRight},
                    {"mapped", Align::kRight},
+                   {"bytes a row", Align::kRight},
                    {"searched by", Align::kLeft}});
   for (const pipeline::ShardInfo& shard : shards) {
     const std::string how = shard.nprobe > 0      ? "nprobe " + std::to_string(shard.nprobe)
                             : shard.ef_search > 0 ? "ef " + std::to_string(shard.ef_search)
                                                   : "exact scan";
-    table.add_row({shard.type, shard.vector_name.empty() ? "-" : shard.vector_name,
-                   format_count(shard.num_rows), format_count(shard.num_rows - shard.num_live),
-                   format_bytes(shard.memory_bytes), format_bytes(shard.mapped_bytes), how});
+    table.add_row(
+        {shard.type, shard.vector_name.empty() ? "-" : shard.vector_name,
+         format_count(shard.num_rows), format_count(shard.num_rows - shard.num_live),
+         format_bytes(shard.memory_bytes), format_bytes(shard.mapped_bytes),
+         format_count(static_cast<std::uint64_t>(std::llround(pipeline::bytes_per_row(shard)))),
+         how});
   }
   return table.render();
 }

@@ -112,7 +112,8 @@ void add_index_flags(CLI::App& command, IndexSpecFlags& flags, const std::string
           "--index", [&flags](const std::string& spec) { flags.spec = plain(spec); },
           "Structure of sealed shards" + when +
               ": auto, or FAISS's factory grammar (Flat, IVF4096,Flat, IVF4096,SQ8, IVF4096,PQ64, "
-              "HNSW32).")
+              "HNSW32). With \",Refine(SQfp16)\" behind auto, SQ8 or PQ full vectors are kept as "
+              "fp16.")
       ->type_name("SPEC");
   command
       .add_option_function<double>(

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/half.h"
+
 namespace sightline {
 namespace {
 
@@ -107,18 +109,6 @@ class HeaderParser {
 
   std::string_view text_;
 };
-
-/// IEEE 754 binary16.
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t{half & 0x8000U} << 16;
-  const std::uint32_t exponent = half >> 10 & 0x1FU, fraction = half & 0x3FFU;
-  if (exponent == 0) {
-    const float size = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -size : size;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
 
 template <typename T>
 T item_at(const std::vector<std::byte>& raw, std::size_t i) {

@@ -26,6 +26,7 @@
 
 #include "core/compute_pool.h"
 #include "core/mutex.h"
+#include "index/row_spool.h"
 #include "index/shard_builder.h"
 #include "pipeline/collection_store.h"
 #include "pipeline/data_folder.h"
@@ -237,6 +238,12 @@ class LocalStore final : public CollectionStore {
                                                           BuildEffort effort, double target_recall,
                                                           const BuildProgress& progress,
                                                           const Deadline& deadline);
+  Result<std::unique_ptr<index::RowSpool>> spool_rounded(const ShardBuild& build,
+                                                         std::vector<index::RowRef>& rows,
+                                                         const BuildProgress& progress,
+                                                         const Deadline& deadline) const;
+  Result<bool> row_has_ended(const StoreView& at, const std::string& vector_name,
+                             const index::RowRef& row) const;
   Result<void> put_config(CollectionConfig config);
   Result<OptimizeSummary> put_in_place(const ShardBuild& build,
                                        std::shared_ptr<index::SealedShard> fresh);

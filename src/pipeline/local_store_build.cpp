@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds kRelayPause{20};
 constexpr int kAsideNice = 15;
 // An optimise takes one or two steps for a vector name, more where bulk loads left many shards.
 constexpr int kMaxStepsPerName = 100;
+// Rows that are read between two looks at the clock.
+constexpr std::size_t kRowsAtOnce = 4096;
 
 /// A deadline that is called off when `outer` is, or when `keeper` is being stopped.
 class StopRelay {
@@ -148,7 +150,7 @@ Result<std::shared_ptr<index::SealedShard>> LocalStore::build_files(const ShardB
                                                                     double target_recall,
                                                                     const BuildProgress& progress,
                                                                     const Deadline& deadline) {
-  const std::vector<index::RowRef> rows = merged(build.rows);
+  std::vector<index::RowRef> rows = merged(build.rows);
   if (rows.empty()) return std::shared_ptr<index::SealedShard>();
   std::error_code error;
   if (!std::filesystem::exists(shards_folder(), error)) {
@@ -164,16 +166,88 @@ Result<std::shared_ptr<index::SealedShard>> LocalStore::build_files(const ShardB
     options.progress = [&](double share, const char* stage) { progress(share, stage); };
   }
   const auto folder = shards_folder() / build.folder;
+  const auto work = [&](ComputePool* pool) -> Result<void> {
+    SIGHTLINE_TRY(const auto spool, spool_rounded(build, rows, progress, deadline));
+    return rows.empty() ? Result<void>()
+                        : index::build_shard(folder, rows, options, pool, deadline);
+  };
   if (effort == BuildEffort::kAllCores) {
-    SIGHTLINE_TRY_DO(index::build_shard(folder, rows, options, &pool_, deadline));
+    SIGHTLINE_TRY_DO(work(&pool_));
   } else {
-    SIGHTLINE_TRY_DO(
-        run_aside([&] { return index::build_shard(folder, rows, options, nullptr, deadline); }));
+    SIGHTLINE_TRY_DO(run_aside([&] { return work(nullptr); }));
   }
+  if (rows.empty()) return std::shared_ptr<index::SealedShard>();
   index::OpenShardOptions open_options;
   open_options.dim = build.dim;
   open_options.distance = build.distance;
   return index::SealedShard::open(folder, open_options);
+}
+
+/// Rows that a shard holds rounded are made anew from the truth: `values` of `rows` lead there, as
+/// long as what is returned lives (null: there are none). Those that have ended meanwhile go.
+Result<std::unique_ptr<index::RowSpool>> LocalStore::spool_rounded(const ShardBuild& build,
+                                                                   std::vector<index::RowRef>& rows,
+                                                                   const BuildProgress& progress,
+                                                                   const Deadline& deadline) const {
+  std::vector<index::Slot> slots;
+  for (const index::RowRef& row : rows) {
+    if (row.values == nullptr) slots.push_back(row.slot);
+  }
+  if (slots.empty()) return std::unique_ptr<index::RowSpool>();
+  if (progress) progress(0, "reading rows");
+  SIGHTLINE_TRY(const Reading at, begin_read());
+  SIGHTLINE_TRY(auto spool,
+                index::RowSpool::create(shards_folder() / (build.folder + ".rows.tmp"), build.dim));
+  std::vector<bool> has_ended(slots.size());
+  std::size_t num_read = 0;
+  Result<void> failure;
+  auto expected = rows.begin();
+  const auto take = [&](index::Slot slot, const Result<storage::VectorRow>& row) {
+    const std::size_t number = num_read++;
+    if (!failure) return;
+    while (expected->slot != slot) ++expected;
+    if (row && row->version == expected->version && row->values.size() == build.dim) {
+      failure = spool->append(row->values);
+      return;
+    }
+    const auto ended = row_has_ended(*at.view, build.vector_name, *expected);
+    if (ended && *ended) {
+      has_ended[number] = true;
+    } else if (!ended || !row) {
+      failure = !ended ? ended.error() : row.error();
+    } else {
+      failure = corruption(shown_name() + ": the vector of slot " + std::to_string(slot) +
+                           " is not that of its record");
+    }
+  };
+  for (std::size_t first = 0; first < slots.size(); first += kRowsAtOnce) {
+    SIGHTLINE_TRY_DO(deadline.check("reading rows"));
+    const auto block = std::span<const index::Slot>(slots).subspan(
+        first, std::min(kRowsAtOnce, slots.size() - first));
+    SIGHTLINE_TRY_DO(db_->visit_vectors(*at->snapshot, build.vector_name, block, take));
+    SIGHTLINE_TRY_DO(failure);
+  }
+  SIGHTLINE_TRY_DO(spool->finish());
+
+  std::size_t number = 0, num_spooled = 0;
+  std::erase_if(rows, [&](index::RowRef& row) {
+    if (row.values != nullptr) return false;
+    if (has_ended[number++]) return true;
+    row.values = spool->row(num_spooled++);
+    return false;
+  });
+  return spool;
+}
+
+/// Whether the point of the slot has gone, or has another vector now.
+Result<bool> LocalStore::row_has_ended(const StoreView& at, const std::string& vector_name,
+                                       const index::RowRef& row) const {
+  SIGHTLINE_TRY(const auto record, db_->slot_record(*at.snapshot, row.slot));
+  if (!record) return true;
+  for (const auto& [name, version] : record->vectors) {
+    if (name == vector_name) return version != row.version;
+  }
+  return true;
 }
 
 Result<OptimizeSummary> LocalStore::put_in_place(const ShardBuild& build,

@@ -39,7 +39,9 @@ ShardInfo describe(const std::string& vector_name, const index::Shard& shard) {
   info.memory_bytes = shard.memory_bytes();
   info.mapped_bytes = shard.mapped_bytes();
   if (const auto* sealed = dynamic_cast<const index::SealedShard*>(&shard)) {
-    info.type = index::to_string(sealed->spec());
+    index::ShardSpec spec = sealed->spec();
+    spec.half_vectors = sealed->has_half_vectors();  // what is, not what was asked for
+    info.type = index::to_string(spec);
     info.nprobe = sealed->nprobe();
     info.ef_search = sealed->ef_search();
   }

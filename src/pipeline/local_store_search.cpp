@@ -40,6 +40,26 @@ void fill_plan(SearchPlan& plan, const index::SearchStats& stats) {
                                              : "mixed";
 }
 
+/// Rows of one vector name as of a view. Borrows everything.
+class StoredRows final : public index::TrueRows {
+ public:
+  StoredRows(const storage::CollectionDb& db, const StoreView& at, const std::string& vector_name)
+      : db_(db), at_(at), vector_name_(vector_name) {}
+
+  bool read(index::Slot slot, index::Version version, std::span<float> values) const override {
+    const auto row = db_.vector(*at_.snapshot, vector_name_, slot);
+    if (!row || !*row || (*row)->version != version || (*row)->values.size() != values.size())
+      return false;
+    std::copy((*row)->values.begin(), (*row)->values.end(), values.begin());
+    return true;
+  }
+
+ private:
+  const storage::CollectionDb& db_;
+  const StoreView& at_;
+  const std::string& vector_name_;
+};
+
 }  // namespace
 
 /// What searches under one filter may find.
@@ -208,6 +228,8 @@ Result<SearchAnswer> LocalStore::search_shards(const StoreView& at, const Search
   query.allowed = fewer ? &*fewer : allowed.slots ? &*allowed.slots : nullptr;
   query.order = &at.ids();
   query.exact = request.exact;
+  const StoredRows stored(*db_, at, request.vector_name);
+  query.true_rows = &stored;
   query.nprobe = request.nprobe;
   query.ef_search = request.ef_search;
   if (request.is_stand_in && request.exclude.size() == 1) {

@@ -37,8 +37,11 @@ std::uint64_t total_rows(const ShardsState& state) {
 /// What a shard of `num_rows` becomes. A structure that cannot be trained well on a tail of few
 /// rows is left to the shard that holds most of them.
 ShardSpec spec_for(const ShardsState& state, std::uint64_t num_rows) {
-  if (state.wanted.automatic)
-    return index::choose_spec(num_rows, state.dim, state.distance, state.memory_bytes);
+  if (state.wanted.automatic) {
+    ShardSpec spec = index::choose_spec(num_rows, state.dim, state.distance, state.memory_bytes);
+    spec.half_vectors = state.wanted.half_vectors && index::has_lossy_codes(spec);
+    return spec;
+  }
   std::uint64_t least = 1;
   if (is_ivf(state.wanted.type)) {
     const std::uint64_t nlist =
@@ -51,6 +54,10 @@ ShardSpec spec_for(const ShardsState& state, std::uint64_t num_rows) {
 
 /// Whether a shard of structure `have` should be built anew as `want`.
 bool differs(const ShardsState& state, const ShardSpec& have, const ShardSpec& want) {
+  if (index::has_lossy_codes(have) && index::has_lossy_codes(want) &&
+      have.half_vectors != want.half_vectors) {
+    return true;
+  }
   if (state.wanted.automatic) {
     // One that has shrunk keeps its structure.
     const auto rank = [](ShardType type) {

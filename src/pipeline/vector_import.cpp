@@ -327,10 +327,16 @@ OrderedJson to_json(const ShardInfo& shard) {
                       {"rows", shard.num_rows},
                       {"live", shard.num_live},
                       {"memory_bytes", shard.memory_bytes},
-                      {"mapped_bytes", shard.mapped_bytes}};
+                      {"mapped_bytes", shard.mapped_bytes},
+                      {"bytes_per_row", bytes_per_row(shard)}};
   if (shard.nprobe > 0) json["nprobe"] = shard.nprobe;
   if (shard.ef_search > 0) json["ef_search"] = shard.ef_search;
   return json;
+}
+
+double bytes_per_row(const ShardInfo& shard) {
+  return static_cast<double>(shard.memory_bytes + shard.mapped_bytes) /
+         static_cast<double>(std::max<std::uint64_t>(1, shard.num_rows));
 }
 
 OrderedJson to_json(const ImportReport& report) {

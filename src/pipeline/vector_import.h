@@ -65,6 +65,8 @@ struct ImportReport {
 OrderedJson to_json(const ImportReport& report);
 /// One shard as `import --json` and `collection info --json` show it.
 OrderedJson to_json(const ShardInfo& shard);
+/// Bytes of memory and mapped files for each of its rows.
+double bytes_per_row(const ShardInfo& shard);
 
 /// Makes the collection `name` and returns once its index is built, or when `stop` is requested:
 /// then report.interrupted is set and the same call goes on later. Whatever is wrong with the files

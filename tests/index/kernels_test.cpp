@@ -4,8 +4,11 @@
 
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <random>
 #include <vector>
+
+#include "core/half.h"
 
 namespace sightline::index {
 namespace {
@@ -194,6 +197,95 @@ TEST_P(Kernels, TableSumsAgreeWithDoublePrecision) {
     EXPECT_EQ(alone, sums[r]);
   }
 }
+
+class HalfKernels : public testing::TestWithParam<const KernelTable*> {
+ protected:
+  /// Ends where its memory ends, `shift` bytes off alignment.
+  static std::vector<std::byte> bytes_of(const std::vector<std::uint16_t>& row, std::size_t shift) {
+    std::vector<std::byte> bytes(shift + row.size() * 2);
+    if (!row.empty()) std::memcpy(bytes.data() + shift, row.data(), row.size() * 2);
+    return bytes;
+  }
+  /// Numbers of all sizes and signs, zeros and subnormal ones among them; `largest`: none larger.
+  std::vector<std::uint16_t> random_halves(std::size_t dim, float largest) {
+    std::vector<std::uint16_t> row(dim);
+    for (std::uint16_t& half : row) {
+      do {
+        half = static_cast<std::uint16_t>(random_());
+      } while (!(std::abs(half_to_float(half)) <= largest));
+    }
+    return row;
+  }
+  std::mt19937 random_{11};
+};
+
+TEST_P(HalfKernels, AgreeWithDoublePrecisionForEveryDim) {
+  const KernelTable& kernels = *GetParam();
+  std::normal_distribution<float> normal;
+  std::vector<std::size_t> dims(68);
+  std::iota(dims.begin(), dims.end(), std::size_t{0});
+  dims.insert(dims.end(), {100, 128, 511, 512, 513, 1000});
+  for (const std::size_t dim : dims) {
+    for (const float largest : {kLargestHalf, 2.0F, 0x1p-14F}) {
+      std::vector<float> query(dim);
+      for (float& value : query) value = normal(random_) * largest;
+      std::vector<std::vector<std::uint16_t>> halves;
+      std::vector<std::vector<std::byte>> memory;
+      std::vector<const std::byte*> rows;
+      for (std::size_t r = 0; r < 5; ++r) {
+        halves.push_back(random_halves(dim, largest));
+        memory.push_back(bytes_of(halves[r], r));
+        rows.push_back(memory[r].data() + r);
+      }
+      std::vector<float> products(rows.size() + 1, -1.0F), squares = products;
+      kernels.half_products(query.data(), rows.data(), rows.size(), dim, products.data());
+      kernels.half_squares(query.data(), rows.data(), rows.size(), dim, squares.data());
+      for (std::size_t r = 0; r < rows.size(); ++r) {
+        double product = 0, square = 0, magnitude = 0;
+        for (std::size_t i = 0; i < dim; ++i) {
+          const double q = query[i], x = half_to_float(halves[r][i]);
+          product += q * x;
+          magnitude += std::abs(q * x);
+          square += (q - x) * (q - x);
+        }
+        ASSERT_NEAR(products[r], product, 1e-6 * magnitude) << dim << ", row " << r;
+        ASSERT_NEAR(squares[r], square, 1e-6 * square) << dim << ", row " << r;
+        float alone = 0;
+        kernels.half_products(query.data(), &rows[r], 1, dim, &alone);
+        ASSERT_EQ(alone, products[r]);
+        kernels.half_squares(query.data(), &rows[r], 1, dim, &alone);
+        ASSERT_EQ(alone, squares[r]);
+      }
+      ASSERT_EQ(products.back(), -1.0F);
+      ASSERT_EQ(squares.back(), -1.0F);
+    }
+  }
+}
+
+// Each of the 65,536 values, at each place of a row of 33.
+TEST_P(HalfKernels, ReadEveryNumberAsItIs) {
+  constexpr std::size_t kPlaces = 33;
+  const KernelTable& kernels = *GetParam();
+  std::vector<std::uint16_t> row(kPlaces);
+  std::vector<float> query(kPlaces);
+  for (std::uint32_t half = 0; half < 65536; ++half) {
+    const std::size_t place = half % kPlaces;
+    row[place] = static_cast<std::uint16_t>(half);
+    query[place] = 1;
+    const std::vector<std::byte> bytes = bytes_of(row, 1);
+    const std::byte* at = bytes.data() + 1;
+    float product = 0;
+    kernels.half_products(query.data(), &at, 1, kPlaces, &product);
+    const float value = half_to_float(row[place]);
+    ASSERT_TRUE(product == value || (std::isnan(product) && std::isnan(value))) << half;
+    row[place] = 0;
+    query[place] = 0;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, HalfKernels,
+                         testing::ValuesIn(supported_kernels().begin(), supported_kernels().end()),
+                         [](const auto& test) { return std::string(test.param->name); });
 
 INSTANTIATE_TEST_SUITE_P(Levels, Kernels, testing::ValuesIn(kernel_cases()), [](const auto& test) {
   return std::string(test.param.kernels->name) + "_" + std::to_string(test.param.dim);

@@ -491,7 +491,8 @@ TEST_P(FailingBuild, IsWholeOrTemporaryAfterACrashAtAnyCall) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, FailingBuild,
-                         testing::Values("Flat", "IVF4,Flat", "IVF4,PQ4", "HNSW8"),
+                         testing::Values("Flat", "IVF4,Flat", "IVF4,PQ4", "IVF4,PQ4,Refine(SQfp16)",
+                                         "HNSW8"),
                          [](const auto& info) { return case_name(info.param); });
 
 TEST(SampleRows, AreDistinctAscendingAndSpread) {

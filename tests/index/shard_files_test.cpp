@@ -34,7 +34,8 @@ std::span<const std::byte> bytes(std::string_view text) {
 /// Everything that a ShardData says, and every byte that it points at.
 std::string contents(const ShardData& data) {
   std::string all = to_string(data.spec) + std::to_string(data.nprobe) + "," +
-                    std::to_string(data.ef_search) + "," + std::to_string(data.refine);
+                    std::to_string(data.ef_search) + "," + std::to_string(data.refine) + "," +
+                    std::to_string(data.half_vectors) + "," + std::to_string(data.max_shift);
   const auto add = [&](const auto& values) {
     const auto raw = std::as_bytes(std::span(values.data(), values.size()));
     all.append(reinterpret_cast<const char*>(raw.data()), raw.size());
@@ -42,7 +43,7 @@ std::string contents(const ShardData& data) {
   add(data.slots);
   add(data.versions);
   for (std::size_t row = 0; row < data.num_rows; ++row) {
-    add(std::span(data.vector(row), data.dim * sizeof(float)));
+    add(std::span(data.vector(row), data.row_bytes()));
   }
   for (const ShardData::List& list : data.lists) {
     add(std::span(list.codes, list.size * data.code_size));
@@ -154,15 +155,17 @@ void forge(const std::filesystem::path& folder, const std::string& content) {
   file.bulk = region_of(bytes(content).subspan(head_bytes));
   const std::string source = sidecar_source(file);
   put_file(folder / kIndexFile, content);
-  for (const SidecarKind& kind : {kRowsKind, kVectorsKind}) {
-    const auto path = folder / kind.name;
+  const SidecarKind& vectors_kind = manifest.half_vectors ? kHalfVectorsKind : kVectorsKind;
+  for (const auto& [name, kind] :
+       {std::pair(kRowsFile, kRowsKind), std::pair(kVectorsFile, vectors_kind)}) {
+    const auto path = folder / name;
     if (!std::filesystem::exists(path)) continue;
     const std::string payload = read_file(path).substr(kSidecarHeaderBytes);
     std::filesystem::remove(path);
     const auto writer = SidecarWriter::create(path, kind, source, calls).value();
     ASSERT_TRUE(writer->append(bytes(payload)));
     const auto written = writer->finish().value();
-    manifest.files.find(kind.name)->second = {written.header, written.payload};
+    manifest.files.find(name)->second = {written.header, written.payload};
   }
   std::filesystem::remove(folder / kManifestFile);
   ASSERT_TRUE(write_shard_manifest(folder, manifest, calls));
@@ -222,7 +225,8 @@ TEST_P(DamagedShard, RefusesWhatIsNotExpected) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, DamagedShard,
-                         testing::Values("Flat", "IVF5,Flat", "IVF5,SQ8", "IVF5,PQ4", "HNSW4"),
+                         testing::Values("Flat", "IVF5,Flat", "IVF5,SQ8", "IVF5,PQ4",
+                                         "IVF5,PQ4,Refine(SQfp16)", "HNSW4"),
                          [](const auto& info) { return case_name(info.param); });
 
 class ShardOfAnotherFormat : public testing::Test {
@@ -248,9 +252,9 @@ class ShardOfAnotherFormat : public testing::Test {
 };
 
 TEST_F(ShardOfAnotherFormat, IsRefusedByName) {
-  const Status newer = open_changed([](Json& shard) { shard["format"] = 2; });
+  const Status newer = open_changed([](Json& shard) { shard["format"] = 3; });
   EXPECT_EQ(newer.code, StatusCode::kFailedPrecondition);
-  EXPECT_THAT(newer.message, HasSubstr("has format 2; this program reads up to 1"));
+  EXPECT_THAT(newer.message, HasSubstr("has format 3; this program reads up to 2"));
 }
 
 TEST_F(ShardOfAnotherFormat, IsDamagedWhereItMakesNoSense) {

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "index/internal/faiss_layout.h"
+#include "index/internal/half_rows.h"
 #include "index/internal/hnsw_builder.h"
 #include "index/kmeans.h"
 
@@ -115,6 +116,14 @@ void fill_lists(const TestRows& rows, const TestShard& options, Memory& memory, 
   if (options.spec.type != ShardType::kIvfFlat) data.positions.clear();
 }
 
+void append_rounded(const TestRows& rows, Memory& memory, ShardData& data) {
+  HalfRounder rounder(rows.dim);
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    append(memory.vectors, rounder.round(std::as_bytes(rows[row]).data()));
+  data.half_vectors = true;
+  data.max_shift = rounder.max_shift();
+}
+
 void fill_graph(const TestShard& options, Memory& memory, ShardData& data) {
   std::vector<RowRef> rows;
   for (std::size_t row = 0; row < data.num_rows; ++row)
@@ -184,7 +193,11 @@ std::unique_ptr<ShardData> make_shard_data(const TestRows& rows, const TestShard
   }
   if (options.spec.type != ShardType::kIvfFlat) {
     memory->vectors.resize(kShift);
-    append(memory->vectors, std::as_bytes(std::span(rows.values)));
+    if (options.spec.half_vectors) {
+      append_rounded(rows, *memory, *data);
+    } else {
+      append(memory->vectors, std::as_bytes(std::span(rows.values)));
+    }
     data->vectors = memory->vectors.data() + kShift;
     if (has_lists) data->refine = options.refine;
   }

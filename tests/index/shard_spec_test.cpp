@@ -20,6 +20,11 @@ ShardSpec hnsw(std::size_t links) {
   return {.automatic = false, .type = ShardType::kHnsw, .hnsw_m = links};
 }
 
+ShardSpec halved(ShardSpec spec) {
+  spec.half_vectors = true;
+  return spec;
+}
+
 struct ParseCase {
   std::string text;
   ShardSpec spec;
@@ -34,22 +39,29 @@ TEST_P(ParseShardSpec, UnderstandsFactoryStrings) {
   EXPECT_EQ(to_string(*spec), GetParam().canonical);
   EXPECT_EQ(parse_shard_spec(to_string(*spec)).value(), *spec);
 }
-INSTANTIATE_TEST_SUITE_P(Cases, ParseShardSpec,
-                         testing::ValuesIn(std::vector<ParseCase>{
-                             {"auto", ShardSpec{}, "auto"},
-                             {"Flat", spec_of(ShardType::kFlat), "Flat"},
-                             {"flat", spec_of(ShardType::kFlat), "Flat"},
-                             {"IVF4096,Flat", spec_of(ShardType::kIvfFlat, 4096), "IVF4096,Flat"},
-                             {"IVF,Flat", spec_of(ShardType::kIvfFlat), "IVF,Flat"},
-                             {"ivf256,sq8", spec_of(ShardType::kIvfSq8, 256), "IVF256,SQ8"},
-                             {"IVF1024,PQ64", spec_of(ShardType::kIvfPq, 1024, 64), "IVF1024,PQ64"},
-                             {"IVF1024,PQ16x8", spec_of(ShardType::kIvfPq, 1024, 16),
-                              "IVF1024,PQ16"},
-                             {"HNSW", hnsw(32), "HNSW32"},
-                             {"HNSW16", hnsw(16), "HNSW16"},
-                             {"HNSW48,Flat", hnsw(48), "HNSW48"},
-                         }),
-                         [](const auto& info) { return case_name(info.param.text); });
+INSTANTIATE_TEST_SUITE_P(
+    Cases, ParseShardSpec,
+    testing::ValuesIn(std::vector<ParseCase>{
+        {"auto", ShardSpec{}, "auto"},
+        {"Flat", spec_of(ShardType::kFlat), "Flat"},
+        {"flat", spec_of(ShardType::kFlat), "Flat"},
+        {"IVF4096,Flat", spec_of(ShardType::kIvfFlat, 4096), "IVF4096,Flat"},
+        {"IVF,Flat", spec_of(ShardType::kIvfFlat), "IVF,Flat"},
+        {"ivf256,sq8", spec_of(ShardType::kIvfSq8, 256), "IVF256,SQ8"},
+        {"IVF1024,PQ64", spec_of(ShardType::kIvfPq, 1024, 64), "IVF1024,PQ64"},
+        {"IVF1024,PQ16x8", spec_of(ShardType::kIvfPq, 1024, 16), "IVF1024,PQ16"},
+        {"HNSW", hnsw(32), "HNSW32"},
+        {"HNSW16", hnsw(16), "HNSW16"},
+        {"HNSW48,Flat", hnsw(48), "HNSW48"},
+        {"IVF64,PQ8,RFlat", spec_of(ShardType::kIvfPq, 64, 8), "IVF64,PQ8"},
+        {"IVF64,SQ8,Refine(Flat)", spec_of(ShardType::kIvfSq8, 64), "IVF64,SQ8"},
+        {"IVF64,SQ8,Refine(SQfp16)", halved(spec_of(ShardType::kIvfSq8, 64)),
+         "IVF64,SQ8,Refine(SQfp16)"},
+        {"ivf,pq16,refine(sqFP16)", halved(spec_of(ShardType::kIvfPq, 0, 16)),
+         "IVF,PQ16,Refine(SQfp16)"},
+        {"auto,Refine(SQfp16)", halved({}), "auto,Refine(SQfp16)"},
+    }),
+    [](const auto& info) { return case_name(info.param.text); });
 
 TEST(ParseShardSpec, NamesWhatItDoesNotUnderstand) {
   for (const std::string text : {"",
@@ -71,6 +83,11 @@ TEST(ParseShardSpec, NamesWhatItDoesNotUnderstand) {
                                  "Flat,IVF64",
                                  "OPQ16,IVF64,PQ16",
                                  "IVF64,Flat,Flat",
+                                 "IVF64,Flat,Refine(SQfp16)",
+                                 "Flat,RFlat",
+                                 "HNSW32,Refine(SQfp16)",
+                                 "IVF64,PQ8,Refine(SQ8)",
+                                 "IVF64,PQ8,Refine(SQfp16),Refine(SQfp16)",
                                  " Flat"}) {
     const auto spec = parse_shard_spec(text);
     ASSERT_FALSE(spec) << text;

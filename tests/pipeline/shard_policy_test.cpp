@@ -220,5 +220,30 @@ TEST(ShardPolicy, ARebuildMakesOneOfAll) {
   EXPECT_TRUE(plan->growing);
 }
 
+TEST(ShardPolicy, AnotherPrecisionOfFullVectorsIsAReasonToRebuild) {
+  const std::string half = "IVF1024,PQ16,Refine(SQfp16)", full = "IVF1024,PQ16";
+  for (const auto& [have, want] : {std::pair(half, full), std::pair(full, half)}) {
+    const auto plan = plan_optimize(state_of({shard(200'000, have)}, want), false);
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(index::to_string(plan->spec), want);
+  }
+  EXPECT_FALSE(plan_optimize(state_of({shard(200'000, half)}, half), false));
+  EXPECT_EQ(type_of(plan_optimize(state_of({shard(1'000, half, 900)}, half), false)), "Flat");
+}
+
+TEST(ShardPolicy, AutomaticShardsHaveHalfVectorsWhereTheyHaveLossyCodes) {
+  ShardsState state = state_of({shard(200'000, "Flat")}, "auto,Refine(SQfp16)");
+  EXPECT_EQ(plan_optimize(state, false)->spec.half_vectors, false);  // IVF-Flat
+  state.memory_bytes = 40'000'000;
+  const auto plan = plan_optimize(state, false);
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(index::has_lossy_codes(plan->spec));
+  EXPECT_TRUE(plan->spec.half_vectors);
+  state.sealed = {shard(200'000, index::to_string(plan->spec))};
+  EXPECT_FALSE(plan_optimize(state, false));
+  state.wanted = index::parse_shard_spec("auto").value();
+  EXPECT_FALSE(plan_optimize(state, false)->spec.half_vectors);
+}
+
 }  // namespace
 }  // namespace sightline::pipeline
