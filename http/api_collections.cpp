@@ -135,7 +135,7 @@ Result<std::shared_ptr<const Filter>> filter_of(Fields& fields) {
   const Json* json = fields.find("filter");
   if (json == nullptr) return std::shared_ptr<const Filter>();
   auto filter = parse_filter(*json);
-  if (!filter && filter.error().code == StatusCode::kInvalidArgument) {
+  if (!filter && filter.error().code != StatusCode::kUnimplemented) {
     return validation_error("filter", *json, filter.error().message);
   }
   if (!filter) return filter.error();

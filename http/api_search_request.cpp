@@ -163,7 +163,7 @@ class SearchParser {
     if (filter == nullptr) return {};
     auto parsed = parse_filter(*filter);
     if (!parsed) {
-      if (parsed.error().code != StatusCode::kInvalidArgument) return parsed.error();
+      if (parsed.error().code == StatusCode::kUnimplemented) return parsed.error();
       return validation_error(body_.path_of("filter"), *filter, parsed.error().message);
     }
     if (!parsed->empty()) wish_.filter = std::make_shared<const Filter>(*std::move(parsed));

@@ -117,6 +117,12 @@ Status BodyNode::invalid(std::string_view rule) const {
   return validation_error(path(), *json_, rule);
 }
 
+Status BodyNode::broken(std::string_view rule) const {
+  const std::string where = path();
+  return {StatusCode::kValidation, "Validation error in JSON body: [" + where +
+                                       (where.empty() ? "" : ".") + std::string(rule) + "]"};
+}
+
 Status BodyNode::malformed(std::string_view message) const {
   const std::string where = path();
   return format_error(where.empty() ? std::string(message) : where + ": " + std::string(message));

@@ -68,6 +68,8 @@ class BodyNode {
   Status wrong_type(std::string_view expected) const;
   /// "[PATH: value VALUE invalid, `rule`]"
   Status invalid(std::string_view rule) const;
+  /// "[PATH.`rule`]": `rule` begins with the rest of the path, "must[0]: ...".
+  Status broken(std::string_view rule) const;
   /// "PATH: `message`", malformed.
   Status malformed(std::string_view message) const;
 

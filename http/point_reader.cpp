@@ -87,7 +87,7 @@ class BatchReader {
         [&](std::string_view key, ondemand::value member, const Place& at) -> Result<void> {
           if (key == "id") {
             SIGHTLINE_TRY(id, to_point_id(member, at));
-          } else if (key == "vector") {
+          } else if (key == "vector" || key == "vectors") {  // as Qdrant takes both
             SIGHTLINE_TRY(vectors, reader_.read_vectors(member, at));
           } else if (key == "payload" && !vectors_only && is_present(member)) {
             SIGHTLINE_TRY(point.payload, read_payload(member, at));

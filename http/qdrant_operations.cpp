@@ -65,7 +65,8 @@ Result<WriteOp> read_delete_payload(const BodyNode& body) {
 }
 
 Result<WriteOp> read_delete_vectors(const BodyNode& body) {
-  SIGHTLINE_TRY(const BodyNode names, body.require("vector"));
+  const auto other_name = body.find("vectors");  // which Qdrant takes too
+  SIGHTLINE_TRY(const BodyNode names, other_name ? *other_name : body.require("vector"));
   pipeline::DeleteVectors op;
   SIGHTLINE_TRY(op.names, read_strings(names));
   if (op.names.empty()) return names.invalid("must have at least 1 items");
@@ -79,6 +80,7 @@ Result<std::shared_ptr<const Filter>> read_filter(const BodyNode& filter) {
   auto parsed = parse_filter(filter.json());
   if (parsed) return std::make_shared<const Filter>(*std::move(parsed));
   if (parsed.error().code == StatusCode::kUnimplemented) return parsed.error();
+  if (parsed.error().code == StatusCode::kValidation) return filter.broken(parsed.error().message);
   return filter.malformed(parsed.error().message);
 }
 

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 #include <utility>
 
 #include "http/errors.h"
 #include "http/internal/qdrant_request.h"
+#include "http/internal/vector_rules.h"
 #include "http/qdrant_answer.h"
 #include "http/qdrant_operations.h"
 #include "http/qdrant_routes.h"
@@ -23,6 +25,16 @@ Result<std::size_t> read_limit(const BodyNode& body) {
   if (!member) return 10;
   SIGHTLINE_TRY(const std::uint64_t limit, member->as_uint(1));
   return std::min(limit, kMostPoints);
+}
+
+/// The vectors that the body asks for, which the collection has.
+Result<VectorSelector> read_selected_vectors(const BodyNode& body,
+                                             const pipeline::CollectionStore& store) {
+  SIGHTLINE_TRY(auto vectors, read_with_vector(body));
+  if (vectors.names.empty()) return vectors;
+  SIGHTLINE_TRY(const auto config, store.config());
+  SIGHTLINE_TRY_DO(check_selected(*config, vectors));
+  return vectors;
 }
 
 Result<Response> get_point(const QdrantRequest& request) {
@@ -46,9 +58,11 @@ Result<Response> get_points(const QdrantRequest& request) {
   const BodyNode body(json);
   SIGHTLINE_TRY_DO(refuse_shard_key(body));
   SIGHTLINE_TRY(const BodyNode list, body.require("ids"));
-  SIGHTLINE_TRY(const auto ids, read_point_ids(list));
+  SIGHTLINE_TRY(auto ids, read_point_ids(list));
+  std::unordered_set<PointId> seen;  // an id that comes again is answered once
+  std::erase_if(ids, [&seen](PointId id) { return !seen.insert(id).second; });
   SIGHTLINE_TRY(const auto payload, read_with_payload(body.find("with_payload"), true));
-  SIGHTLINE_TRY(const auto vectors, read_with_vector(body));
+  SIGHTLINE_TRY(const auto vectors, read_selected_vectors(body, *store));
   SIGHTLINE_TRY(auto points, store->get(ids, get_options(payload, vectors)));
   std::erase_if(points, [](const auto& point) { return !point; });
   AnswerWriter writer;
@@ -98,7 +112,7 @@ Result<Response> scroll_points(const QdrantRequest& request) {
   SIGHTLINE_TRY_DO(body.check_object());
   SIGHTLINE_TRY_DO(refuse_shard_key(body));
   SIGHTLINE_TRY(const auto payload, read_with_payload(body.find("with_payload"), true));
-  SIGHTLINE_TRY(const auto vectors, read_with_vector(body));
+  SIGHTLINE_TRY(const auto vectors, read_selected_vectors(body, *store));
   if (body.find("order_by")) return scroll_ordered(request, body, *store, payload, vectors);
 
   SIGHTLINE_TRY(const std::size_t limit, read_limit(body));

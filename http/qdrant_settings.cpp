@@ -280,6 +280,21 @@ bool is_single_vector(const BodyNode& vectors) {
   return false;
 }
 
+/// `body` with the names that Qdrant also takes for some settings turned into those of its
+/// description.
+Json with_described_names(const BodyNode& body) {
+  Json renamed = body.json();
+  for (const auto& [other, described] : {std::pair("quantization", "quantization_config"),
+                                         std::pair("optimizer_config", "optimizers_config")}) {
+    const auto found = renamed.find(other);
+    if (found == renamed.end()) continue;
+    Json value = std::move(*found);
+    renamed.erase(found);
+    if (!renamed.contains(described)) renamed[described] = std::move(value);
+  }
+  return renamed;
+}
+
 /// Sets the members of `changes` in `target`, objects member by member as far as `rules` go.
 void merge(Json& target, const Json& changes, Rules rules) {
   for (const auto& [key, value] : changes.items()) {
@@ -317,9 +332,11 @@ std::string_view distance_name(Metric metric) {
   return "";
 }
 
-Result<CollectionRequest> read_create_collection(const BodyNode& body) {
+Result<CollectionRequest> read_create_collection(const BodyNode& given) {
   CollectionRequest request;
-  SIGHTLINE_TRY_DO(body.check_object());
+  SIGHTLINE_TRY_DO(given.check_object());
+  const Json described = with_described_names(given);
+  const BodyNode body(described);
   if (const auto vectors = body.find("vectors")) {
     SIGHTLINE_TRY_DO(vectors->check_object());
     if (is_single_vector(*vectors)) {
@@ -352,8 +369,10 @@ Result<CollectionRequest> read_create_collection(const BodyNode& body) {
   return request;
 }
 
-Result<void> update_collection(const BodyNode& body, pipeline::CollectionConfig& config) {
-  SIGHTLINE_TRY_DO(body.check_object());
+Result<void> update_collection(const BodyNode& given, pipeline::CollectionConfig& config) {
+  SIGHTLINE_TRY_DO(given.check_object());
+  const Json described = with_described_names(given);
+  const BodyNode body(described);
   const auto find = [&config](const std::string& name, bool sparse) -> Result<Json*> {
     const auto found = config.vectors.find(name);
     if (found == config.vectors.end() || (found->second.kind == VectorKind::kSparse) != sparse) {

@@ -29,8 +29,10 @@ struct CollectionRequest {
   Json parameters = Json::object();  ///< What CollectionConfig::parameters will be.
 };
 
-/// Reads CreateCollection. errors  kInvalidArgument: malformed, size and model missing;
-/// kValidation: a value outside its range; kUnimplemented: IDF, custom sharding.
+/// Reads CreateCollection. As Qdrant does, it and the next one also take `quantization` and
+/// `optimizer_config` for quantization_config and optimizers_config. errors  kInvalidArgument:
+/// malformed, size and model missing; kValidation: a value outside its range; kUnimplemented: IDF,
+/// custom sharding.
 Result<CollectionRequest> read_create_collection(const BodyNode& body);
 
 /// Reads UpdateCollection and applies it to `config`, whose parameters alone it changes.

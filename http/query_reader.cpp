@@ -135,12 +135,6 @@ class QueryReader {
           "Bad request: A query is needed to use the score_threshold. Can't have score_threshold "
           "without defining a query.");
     }
-    const bool is_fusion = std::holds_alternative<pipeline::RrfFusion>(query.query) ||
-                           std::holds_alternative<pipeline::DbsfFusion>(query.query);
-    if (is_fusion && !query.vector_name.empty()) {
-      return invalid_argument(
-          "Bad request: Fusion queries cannot be combined with the 'using' field.");
-    }
     if (query.score_threshold && std::holds_alternative<pipeline::OrderByQuery>(query.query)) {
       return invalid_argument("Bad request: Can't use score_threshold with an order_by query.");
     }
@@ -298,7 +292,8 @@ class QueryReader {
     SIGHTLINE_TRY(const BodyNode target, node.require("target"));
     SIGHTLINE_TRY(QueryInput input, read_input(target));
     pipeline::DiscoverQuery query{std::move(input), {}};
-    if (const auto context = node.find("context")) {
+    if (!node.json().contains("context")) return node.malformed("missing field `context`");
+    if (const auto context = node.find("context")) {  // null: no pairs
       SIGHTLINE_TRY(query.context, read_context(*context));
     }
     return QueryVariant(std::move(query));

@@ -83,10 +83,19 @@ Result<std::shared_ptr<pipeline::CollectionStore>> QdrantRequest::open() const {
 Result<void> QdrantRequest::check_collection_name() const {
   constexpr std::size_t kMaxBytes = 255;
   const std::string& name = collection();
-  if (!name.empty() && name.size() <= kMaxBytes) return {};
-  return Status{StatusCode::kValidation,
-                "Validation error in path parameters: [collection_name: value " +
-                    dump_json(Json(name)) + " invalid, must be from 1 to 255 bytes]"};
+  const auto broken = [&name](std::string_view rule) {
+    return Status{StatusCode::kValidation,
+                  "Validation error in path parameters: [collection_name: value " +
+                      dump_json(Json(name)) + " invalid, " + std::string(rule) + "]"};
+  };
+  if (name.empty() || name.size() > kMaxBytes) return broken("must be from 1 to 255 bytes");
+  const auto is_no_part = [](char c) {
+    return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  };
+  if (std::ranges::any_of(name, is_no_part)) {
+    return broken("must have no control characters and no \"/\"");
+  }
+  return {};
 }
 
 Result<Json> QdrantRequest::read_body() const { return read_json(http.body); }

@@ -27,7 +27,7 @@ struct QdrantRequest {
   /// The collection of the path. errors  kNotFound, in Qdrant's words; those of
   /// check_collection_name().
   Result<std::shared_ptr<pipeline::CollectionStore>> open() const;
-  /// kValidation: of no length that names have.
+  /// kValidation: of no length that names have, or with characters that none has.
   Result<void> check_collection_name() const;
   Result<Json> read_body() const;
 };

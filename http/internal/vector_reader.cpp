@@ -48,14 +48,25 @@ Result<std::vector<std::uint32_t>> read_indices(ondemand::value value, const Pla
   return indices;
 }
 
+/// What is wrong with the numbers of a vector is said as Qdrant says it, the name of the vector
+/// left open: "points[0].vector.?.values: ...".
+Status broken_vector(const NamedVector& vector, const Place& place, std::string_view member,
+                     std::string_view rule) {
+  const bool is_named_here = !vector.name.empty() && place.key.data() != nullptr;
+  if (!is_named_here || place.parent == nullptr) return place.member(member).broken(rule);
+  const Place open = place.parent->member("?");
+  return open.member(member).broken(rule);
+}
+
 Result<void> check_sparse(const NamedVector& vector, const Place& place) {
   if (vector.indices.size() != vector.values.size()) {
-    return place.member("values").broken("must be the same length as indices");
+    return broken_vector(vector, place, "values",
+                         "Validation error: must be the same length as indices [{}]");
   }
   std::vector<std::uint32_t> sorted = vector.indices;
   std::ranges::sort(sorted);
   if (std::ranges::adjacent_find(sorted) != sorted.end()) {
-    return place.member("indices").broken("must be unique");
+    return broken_vector(vector, place, "indices", "Validation error: must be unique [{}]");
   }
   return {};
 }
@@ -126,11 +137,13 @@ Result<void> VectorReader::read_list(ondemand::value value, const Place& place,
     const std::size_t before = vector.values.size();
     SIGHTLINE_TRY_DO(read_floats(row, at, vector.values));
     const std::size_t size = vector.values.size() - before;
-    if (size == 0) return place.broken("all vectors must be non-empty");
+    if (size == 0) return broken_vector(vector, place, "data", "all vectors must be non-empty");
     if (num_rows == 0) dim = size;
     if (size != dim) {
-      return place.broken("all vectors must have the same dimension, found vector with dimension " +
-                          std::to_string(size));
+      return broken_vector(
+          vector, place, "data",
+          "all vectors must have the same dimension, found vector with dimension " +
+              std::to_string(size));
     }
     ++num_rows;
   }

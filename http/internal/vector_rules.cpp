@@ -62,6 +62,12 @@ Result<void> check_vector_name(const pipeline::CollectionConfig& config, const s
   return invalid_argument("Wrong input: Not existing vector name error: " + name);
 }
 
+Result<void> check_selected(const pipeline::CollectionConfig& config,
+                            const pipeline::VectorSelector& selector) {
+  for (const std::string& name : selector.names) SIGHTLINE_TRY_DO(check_vector_name(config, name));
+  return {};
+}
+
 Result<void> check_vector(const pipeline::CollectionConfig& config, const std::string& name,
                           VectorKind kind, std::size_t dim) {
   SIGHTLINE_TRY_DO(check_vector_name(config, name));
@@ -83,6 +89,7 @@ Result<void> check_inputs(const pipeline::CollectionConfig& config,
   for (const pipeline::PointQuery& prefetch : query.prefetch) {
     SIGHTLINE_TRY_DO(check_inputs(config, prefetch));
   }
+  SIGHTLINE_TRY_DO(check_selected(config, query.with_vectors));
   return std::visit(InputCheck{config, query.vector_name}, query.query);
 }
 

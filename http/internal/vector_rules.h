@@ -13,13 +13,17 @@ namespace sightline::http {
 /// errors  kInvalidArgument: no vector of the collection is called `name`.
 Result<void> check_vector_name(const pipeline::CollectionConfig& config, const std::string& name);
 
+/// The same of every name that `selector` holds.
+Result<void> check_selected(const pipeline::CollectionConfig& config,
+                            const pipeline::VectorSelector& selector);
+
 /// A vector given for the name `name`: of `dim` floats (of each row), whatever for sparse ones. One
 /// dense vector may stand for a multi-vector.
 /// errors  kInvalidArgument: unknown name, other kind, other dim.
 Result<void> check_vector(const pipeline::CollectionConfig& config, const std::string& name,
                           pipeline::VectorKind kind, std::size_t dim);
 
-/// Every vector that the query holds, prefetches included.
+/// Every vector that the query holds, prefetches included, and the names of those it asks for.
 Result<void> check_inputs(const pipeline::CollectionConfig& config,
                           const pipeline::PointQuery& query);
 

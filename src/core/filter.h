@@ -115,8 +115,8 @@ struct Filter {
 };
 
 /// Reads Qdrant's JSON: each of must, should, must_not a condition or a list of them.
-/// errors  kInvalidArgument: names the JSON path (`must[0].match`), the value and the rule; unknown
-///         keys, nesting over 64 deep. kUnimplemented: Qdrant's `slice` and match `prefix`.
+/// errors  kInvalidArgument: names JSON path (`must[0].match`), value and rule; unknown keys, over
+///         64 deep. kValidation: a key without a test. kUnimplemented: `slice`, match `prefix`.
 Result<Filter> parse_filter(const Json& json);
 /// The JSON that parse_filter() reads.
 Json filter_to_json(const Filter& filter);

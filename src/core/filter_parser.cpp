@@ -330,7 +330,7 @@ Result<Condition> read_test(const Node& test, FieldPath path) {
   return Condition(FieldCondition{std::move(path), std::move(field_test)});
 }
 
-/// Several tests of one field become a filter that wants them all.
+/// Several tests of one field become a filter that wants any of them, as Qdrant reads them.
 Result<Condition> read_field_condition(const Node& node, Scope scope) {
   SIGHTLINE_TRY_DO(check_object(node, kFieldKeys));
   SIGHTLINE_TRY(const FieldPath path, read_path(node));
@@ -340,12 +340,16 @@ Result<Condition> read_field_condition(const Node& node, Scope scope) {
       SIGHTLINE_TRY(tests.emplace_back(), read_test(*test, path));
     }
   }
-  if (tests.empty()) return invalid_argument(node.name() + " must have one of " + join(kTestKeys));
+  if (tests.empty()) {
+    return Status{StatusCode::kValidation,
+                  node.path() + ": At least one field condition must be specified: one of " +
+                      join(kTestKeys)};
+  }
   if (tests.size() == 1) return std::move(tests.front());
   SIGHTLINE_TRY_DO(check_depth(node, scope.depth + 1));
-  auto all = std::make_shared<Filter>();
-  all->must = std::move(tests);
-  return Condition(std::shared_ptr<const Filter>(std::move(all)));
+  auto any = std::make_shared<Filter>();
+  any->should = std::move(tests);
+  return Condition(std::shared_ptr<const Filter>(std::move(any)));
 }
 
 Result<Condition> read_is_empty(const Node& node, Scope) {

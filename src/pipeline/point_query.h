@@ -153,7 +153,7 @@ struct PointQuery {
   std::optional<LookupFrom> lookup_from;
 
   // Of the outermost query alone.
-  std::size_t offset = 0;  ///< Hits left out at the top.
+  std::size_t offset = 0;  ///< Hits left out at the top; prefetches find so many more.
   PayloadSelector with_payload;
   VectorSelector with_vectors;
 };

@@ -157,8 +157,6 @@ Result<void> QueryPlanner::check(const PointQuery& query, bool is_root, std::siz
     return invalid_argument("score_threshold does not go with order_by");
   if (is_fusion(query.query)) {
     if (query.prefetch.empty()) return invalid_argument("a fusion needs prefetches");
-    if (!query.vector_name.empty())
-      return invalid_argument("a fusion does not take the name of a vector (using)");
   }
   if (has_vectors(query.query) && !config_.vectors.contains(query.vector_name)) {
     return invalid_argument("collection \"" + scope_.collection + "\" has no " +
@@ -178,6 +176,7 @@ Result<void> QueryPlanner::check(const PointQuery& query, bool is_root, std::siz
 
 void QueryPlanner::collect(const PointQuery& query, std::set<PointId>& exclude) {
   const Place place = place_of(query);
+  if (query.lookup_from) wanted_[place];  // has to be there, also if no id is looked up
   for_each_input(query.query, [&](const QueryInput& input) {
     const auto* id = std::get_if<PointId>(&input);
     if (id == nullptr) return;
@@ -199,10 +198,7 @@ Result<void> QueryPlanner::look_up() {
     options.vector_names = {place.vector_name};
     SIGHTLINE_TRY(auto points, store.get(list, options));
     for (std::size_t i = 0; i < list.size(); ++i) {
-      const std::string where =
-          other ? " in collection \"" + place.collection + "\"" : std::string();
-      if (!points[i])
-        return not_found("No point with id " + list[i].to_string() + " found" + where);
+      if (!points[i]) return not_found("No point with id " + list[i].to_string() + " found");
       if (!points[i]->vectors.empty())
         found_[{place, list[i]}] = std::move(points[i]->vectors.front());
     }
@@ -315,6 +311,10 @@ Result<QueryStep> QueryPlanner::step_of(const PointQuery& query) const {
 
 Result<QueryNode> QueryPlanner::node(const PointQuery& query,
                                      const std::shared_ptr<const Filter>& above) {
+  if (is_fusion(query.query) && !query.vector_name.empty()) {
+    return invalid_argument(
+        "Bad request: Fusion queries cannot be combined with the 'using' field.");
+  }
   QueryNode node;
   node.query = &query;
   node.filter = joined(above, query.filter);

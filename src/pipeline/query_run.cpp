@@ -42,9 +42,6 @@ Ranking to_ranking(const std::vector<PointHit>& hits) {
   return ranking;
 }
 
-/// The wanted hits are among so many.
-std::size_t reach_of(const PointQuery& query) { return query.limit + query.offset; }
-
 /// A number or date to order by; dates as their microseconds.
 Result<std::optional<OrderValue>> start_of(const OrderByQuery& order) {
   if (!order.start_from) return std::optional<OrderValue>();
@@ -60,6 +57,15 @@ Result<std::optional<OrderValue>> start_of(const OrderByQuery& order) {
 }
 
 }  // namespace
+
+std::size_t QueryRun::limit_of(const QueryNode& node, const QueryPlan& plan) {
+  const std::size_t limit = node.query->limit;
+  return is_root(node, plan) ? limit : std::min(limit + plan.root.query->offset, kMaxTopK);
+}
+
+std::size_t QueryRun::reach_of(const QueryNode& node, const QueryPlan& plan) {
+  return limit_of(node, plan) + node.query->offset;
+}
 
 Result<std::vector<PointAnswer>> QueryRun::run(std::span<const QueryPlan> plans) {
   for (const QueryPlan& plan : plans) collect_searches(plan.root, plan);
@@ -101,10 +107,10 @@ SearchRequest QueryRun::request_of(const QueryNode& node, const NearestStep& ste
   request.kind = step.vector.kind;
   request.indices = step.vector.indices;
   request.num_rows = step.vector.num_rows;
-  request.top_k = query.limit;
+  request.top_k = limit_of(node, plan);
   request.offset = query.offset;
   if (step.mmr != nullptr) {
-    request.top_k = std::min(step.mmr->candidates_limit.value_or(reach_of(query)), kMaxTopK);
+    request.top_k = std::min(step.mmr->candidates_limit.value_or(reach_of(node, plan)), kMaxTopK);
     request.offset = 0;
   }
   request.score_threshold = query.score_threshold;
@@ -198,7 +204,7 @@ Result<QueryRun::Found> QueryRun::find_among(const QueryNode& node, const QueryP
   }
   Found found = from_search(node, plan, std::move(answer));
   if (nearest->mmr == nullptr) return found;
-  return diversify(node, *nearest, std::move(found));
+  return diversify(node, *nearest, plan, std::move(found));
 }
 
 Result<QueryRun::Found> QueryRun::fuse(const QueryNode& node, const QueryPlan& plan,
@@ -208,7 +214,7 @@ Result<QueryRun::Found> QueryRun::fuse(const QueryNode& node, const QueryPlan& p
   const auto* rrf = std::get_if<const RrfFusion*>(&node.step);
   const Ranking fused = rrf ? fuse_rrf(rankings, (*rrf)->k, (*rrf)->weights) : fuse_dbsf(rankings);
   const PointQuery& query = *node.query;
-  const std::size_t reach = is_root(node, plan) ? reach_of(query) : query.limit;
+  const std::size_t reach = reach_of(node, plan);
   Found found;
   for (const RankedPoint& point : fused) {
     if (found.hits.size() == reach) break;
@@ -222,7 +228,7 @@ Result<QueryRun::Found> QueryRun::fuse(const QueryNode& node, const QueryPlan& p
 }
 
 Result<QueryRun::Found> QueryRun::diversify(const QueryNode& node, const NearestStep& step,
-                                            Found found) const {
+                                            const QueryPlan& plan, Found found) const {
   std::vector<PointId> ids;
   for (const PointHit& hit : found.hits) ids.push_back(hit.id);
   GetOptions options{false, true};
@@ -241,7 +247,7 @@ Result<QueryRun::Found> QueryRun::diversify(const QueryNode& node, const Nearest
     return likeness(*node.config, vectors[a].view(), vectors[b].view());
   };
   SIGHTLINE_TRY(const auto picked, pick_diverse(relevance, alike, step.mmr->diversity,
-                                                reach_of(*node.query), deadline_));
+                                                reach_of(node, plan), deadline_));
   Found diverse;
   diverse.plan = std::move(found.plan);
   for (const std::size_t i : picked) diverse.hits.push_back(std::move(candidates[i]));
@@ -258,7 +264,7 @@ Result<QueryRun::Found> QueryRun::scan(const QueryNode& node, const ScanStep& st
   search.score = [&config = *node.config, &examples = step.examples](const VectorView& stored) {
     return std::optional<float>(score_by_examples(config, examples, stored));
   };
-  search.top_k = query.limit;
+  search.top_k = limit_of(node, plan);
   search.offset = query.offset;
   search.score_threshold = query.score_threshold;
   search.exclude = plan.exclude;
@@ -281,7 +287,7 @@ Result<QueryRun::Found> QueryRun::scroll(const QueryNode& node, const QueryPlan&
     request.key = (*order)->key.text();
     request.descending = (*order)->descending;
     SIGHTLINE_TRY(request.start_from, start_of(**order));
-    request.limit = reach_of(query);
+    request.limit = reach_of(node, plan);
     request.options = options;
     request.filter = std::move(filter);
     SIGHTLINE_TRY(auto points, store_.scroll_ordered(request, deadline_));
@@ -293,7 +299,7 @@ Result<QueryRun::Found> QueryRun::scroll(const QueryNode& node, const QueryPlan&
   }
   const bool is_sample = std::holds_alternative<const SampleQuery*>(node.step);
   found.is_without_offset = is_sample && node.prefetch.empty();
-  const std::size_t limit = found.is_without_offset ? query.limit : reach_of(query);
+  const std::size_t limit = found.is_without_offset ? limit_of(node, plan) : reach_of(node, plan);
   auto points = is_sample ? store_.sample(limit, options, std::move(filter), deadline_)
                           : store_.scroll(std::nullopt, limit, options, std::move(filter));
   if (!points) return std::move(points).error();

@@ -107,6 +107,58 @@ TEST_F(QdrantRoutesTest, FactsOfPicturesAreNotWritten) {
   }
 }
 
+TEST_F(QdrantRoutesTest, PointsAreAnsweredOnceWithVectorsThatThereAre) {
+  ASSERT_EQ(put("/collections/c", kTwoFloats).status, 200);
+  ASSERT_EQ(put("/collections/c/points", R"({"points": [{"id": 1, "vector": [1, 0]},
+                                                        {"id": 2, "vector": [0, 1]}]})")
+                .status,
+            200);
+  EXPECT_EQ(post("/collections/c/points", R"({"ids": [2, 1, 7, 2, 1]})").result(),
+            Json::parse(R"([{"id": 2, "payload": {}}, {"id": 1, "payload": {}}])"));
+  for (const auto& [route, body] : std::vector<std::pair<std::string, std::string>>{
+           {"", R"({"ids": [1], "with_vector": ["", "other"]})"},
+           {"/scroll", R"({"with_vectors": ["other"]})"},
+           {"/query", R"({"query": [1, 0], "with_vector": ["other"]})"},
+           {"/query/groups", R"({"query": [1, 0], "group_by": "a", "with_vector": ["other"]})"},
+       }) {
+    const QdrantReply reply = post("/collections/c/points" + route, body);
+    EXPECT_EQ(reply.status, 400) << route;
+    EXPECT_EQ(reply.error(), "Wrong input: Not existing vector name error: other");
+  }
+}
+
+TEST_F(QdrantRoutesTest, VectorsMayBeCalledVectors) {
+  ASSERT_EQ(put("/collections/c", R"({"vectors": {"a": {"size": 2, "distance": "Dot"},
+                                                  "b": {"size": 1, "distance": "Dot"}}})")
+                .status,
+            200);
+  ASSERT_EQ(
+      put("/collections/c/points", R"({"points": [{"id": 1, "vectors": {"a": [1, 0], "b": [1]}}]})")
+          .status,
+      200);
+  ASSERT_EQ(
+      put("/collections/c/points/vectors", R"({"points": [{"id": 1, "vectors": {"a": [2, 3]}}]})")
+          .status,
+      200);
+  ASSERT_EQ(
+      post("/collections/c/points/vectors/delete", R"({"points": [1], "vectors": ["b"]})").status,
+      200);
+  EXPECT_EQ(get("/collections/c/points/1").result()["vector"], Json::parse(R"({"a": [2.0, 3.0]})"));
+}
+
+TEST_F(QdrantRoutesTest, NamesThatNoCollectionCanHave) {
+  for (const std::string name : {"", "%09", "%0A", "a%0Db", "a%2Fb", "%7F"}) {
+    for (const std::string route : {"/exists", "", "/points/1"}) {
+      if (name.empty() && route.empty()) continue;  // the list of all
+      const QdrantReply reply = get("/collections/" + name + route);
+      EXPECT_EQ(reply.status, 422) << name << route;
+      EXPECT_THAT(reply.error(),
+                  HasSubstr("Validation error in path parameters: [collection_name"));
+    }
+  }
+  EXPECT_EQ(get("/collections/a%3Fb/exists").result(), Json::parse(R"({"exists": false})"));
+}
+
 TEST_F(QdrantRoutesTest, ABatchAsksItsFiltersWhenTheirTurnComes) {
   ASSERT_EQ(put("/collections/c", kTwoFloats).status, 200);
   const QdrantReply reply = post("/collections/c/points/batch?wait=true", R"({"operations": [

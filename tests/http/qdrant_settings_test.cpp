@@ -50,6 +50,24 @@ TEST(QdrantSettings, ReadsOneVectorOrMany) {
       created(R"({"vectors": {"size": {"size": 1, "distance": "Dot"}}})").vectors.contains("size"));
 }
 
+TEST(QdrantSettings, NamesThatQdrantAlsoTakes) {
+  const Json described = parsed(R"({"quantization_config": {"scalar": {"type": "int8"}},
+                                    "optimizers_config": {"indexing_threshold": 5}})");
+  EXPECT_EQ(created(R"({"quantization": {"scalar": {"type": "int8"}},
+                        "optimizer_config": {"indexing_threshold": 5}})")
+                .parameters,
+            described);
+  pipeline::CollectionConfig config;
+  const Json change = parsed(R"({"quantization": {"scalar": {"type": "int8"}},
+                                 "optimizer_config": {"indexing_threshold": 5}})");
+  ASSERT_TRUE(update_collection(BodyNode(change), config));
+  EXPECT_EQ(config.parameters, described);
+  const Json both = parsed(R"({"quantization": {"binary": {}},
+                               "quantization_config": {"scalar": {"type": "int8"}}})");
+  EXPECT_TRUE(
+      read_create_collection(BodyNode(both))->parameters["quantization_config"].contains("scalar"));
+}
+
 struct ErrorCase {
   std::string name, body;
   StatusCode code;

@@ -180,7 +180,7 @@ test('points are deleted by id and by filter', async () => {
   assert.equal((await client.count('ten')).count, 8);
   await client.delete('ten', {filter: {must: [{key: 'tags', match: {value: 'odd'}}]}, wait: true});
   assert.deepEqual(ids((await client.scroll('ten')).points), [3, 5, 7, 9]);
-  await fails(client.delete('ten', {filter: {must: [{key: 'a'}]}}), 400, 'Format error');
+  await fails(client.delete('ten', {filter: {must: [{key: 'a'}]}}), 422, 'Validation error');
 });
 
 test('writes can be conditional', async () => {

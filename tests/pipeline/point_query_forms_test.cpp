@@ -235,6 +235,47 @@ TEST_F(QueryForms, IdsAreLookedUpElsewhere) {
   EXPECT_EQ(try_ask(query).error().code, StatusCode::kNotFound);
   query.lookup_from = LookupFrom{"third", std::nullopt};
   EXPECT_EQ(try_ask(query).error().code, StatusCode::kNotFound);
+  // It has to be there also if nothing is looked up.
+  query.query = NearestQuery{vector, std::nullopt};
+  EXPECT_EQ(try_ask(query).error().code, StatusCode::kNotFound);
+  query.lookup_from = LookupFrom{"other", "their"};
+  expect_best(ask(query).hits, rule, {}, 100);
+
+  query.query = NearestQuery{PointId(7), std::nullopt};  // in neither
+  EXPECT_EQ(try_ask(query).error().message, "No point with id 7 found");
+  PointQuery fused;  // what is looked up comes before the rules of fusions
+  fused.prefetch.push_back(query);
+  fused.query = RrfFusion{};
+  fused.vector_name = "second";
+  EXPECT_EQ(try_ask(fused).error().code, StatusCode::kNotFound);
+}
+
+TEST_F(QueryForms, PrefetchesFindWhatTheOffsetLeavesOutToo) {
+  const auto vector = random_vector();
+  PointQuery plain;
+  plain.query = NearestQuery{vector, std::nullopt};
+  plain.limit = 8;
+  const auto best = numbers(ask(plain));
+
+  PointQuery paged;
+  paged.prefetch.push_back(plain);
+  paged.prefetch[0].limit = 2;
+  paged.query = plain.query;
+  paged.limit = 5;
+  paged.offset = 6;
+  EXPECT_THAT(numbers(ask(paged)), ElementsAre(best[6], best[7]));
+  paged.query = RrfFusion{};
+  EXPECT_THAT(numbers(ask(paged)), ElementsAre(best[6], best[7]));
+  PointQuery inner = paged;  // all the way down
+  inner.offset = 0;
+  paged.prefetch[0] = inner;
+  paged.prefetch[0].limit = 2;
+  EXPECT_THAT(numbers(ask(paged)), ElementsAre(best[6], best[7]));
+  paged.prefetch[0].query = SampleQuery{};
+  paged.prefetch[0].prefetch.clear();
+  EXPECT_EQ(ask(paged).hits.size(), 2u);
+  paged.prefetch[0].query = {};  // by id
+  EXPECT_THAT(numbers(ask(paged)), ElementsAre(points_[6].id, points_[7].id));
 }
 
 TEST_F(QueryForms, PointsThatPrefetchesNameAreLeftOutOfAll) {

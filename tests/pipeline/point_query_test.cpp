@@ -263,11 +263,16 @@ TEST_P(EveryMetric, FusionOfTwoSearches) {
   query.query = RrfFusion{5, {1, 2}};
   query.limit = 100;
   std::map<std::uint64_t, double> sums;
-  auto ranking = rank([&](const auto& p) { return score(first, p.vectors.at("")); }, {});
-  for (std::size_t i = 0; i < 30; ++i) sums[ranking[i].second] += 1.0 / (5.0 + double(i));
-  ranking = rank([&](const auto& p) { return score(second, p.vectors.at("")); }, {});
-  for (std::size_t i = 0; i < 20; ++i)
-    sums[ranking[i].second] += 1.0 / ((double(i) + 1) / 2 + 5 - 1);
+  const auto add_up = [&](std::size_t offset) {  // by which the prefetches find more
+    sums.clear();
+    auto ranking = rank([&](const auto& p) { return score(first, p.vectors.at("")); }, {});
+    for (std::size_t i = 0; i < 30 + offset; ++i)
+      sums[ranking[i].second] += 1.0 / (5.0 + double(i));
+    ranking = rank([&](const auto& p) { return score(second, p.vectors.at("")); }, {});
+    for (std::size_t i = 0; i < 20 + offset; ++i)
+      sums[ranking[i].second] += 1.0 / ((double(i) + 1) / 2 + 5 - 1);
+  };
+  add_up(0);
   const Score rule = [&](const PlainPoint& p) -> std::optional<double> {
     const auto sum = sums.find(p.id);
     return sum == sums.end() ? std::nullopt : std::optional<double>(sum->second);
@@ -275,11 +280,13 @@ TEST_P(EveryMetric, FusionOfTwoSearches) {
   expect_best(ask(query).hits, rule, {}, 100);
   query.limit = 7;
   query.offset = 2;
+  add_up(2);
   expect_best(ask(query).hits, rule, {}, 7, 2);
   EXPECT_FALSE(ask(query).scores_are_distances);
 
   // A fusion as a prefetch, and a threshold on its sums.
   query.offset = 0;
+  add_up(0);
   query.limit = 1000;
   query.score_threshold = 0.2f;
   PointQuery outer;

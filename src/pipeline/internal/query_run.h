@@ -43,7 +43,8 @@ class QueryRun {
   Result<Found> find_among(const QueryNode& node, const QueryPlan& plan,
                            const std::shared_ptr<const Filter>& filter);
   Result<Found> fuse(const QueryNode& node, const QueryPlan& plan, std::vector<Found> lists) const;
-  Result<Found> diversify(const QueryNode& node, const NearestStep& step, Found found) const;
+  Result<Found> diversify(const QueryNode& node, const NearestStep& step, const QueryPlan& plan,
+                          Found found) const;
   Result<Found> scan(const QueryNode& node, const ScanStep& step, const QueryPlan& plan,
                      std::shared_ptr<const Filter> filter) const;
   Result<Found> scroll(const QueryNode& node, const QueryPlan& plan,
@@ -51,6 +52,10 @@ class QueryRun {
   Result<void> complete(const PointQuery& query, std::vector<PointHit>& hits) const;
 
   static bool is_root(const QueryNode& node, const QueryPlan& plan) { return &node == &plan.root; }
+  /// Hits wanted of a stage: a prefetch finds what the outermost query leaves out, too.
+  static std::size_t limit_of(const QueryNode& node, const QueryPlan& plan);
+  /// They are among so many.
+  static std::size_t reach_of(const QueryNode& node, const QueryPlan& plan);
   static SearchRequest request_of(const QueryNode& node, const NearestStep& step,
                                   const QueryPlan& plan, std::shared_ptr<const Filter> filter);
   static Found from_search(const QueryNode& node, const QueryPlan& plan, SearchAnswer answer);
