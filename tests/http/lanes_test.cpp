@@ -18,8 +18,8 @@ void wait_until_idle(WorkQueue& queue, std::size_t num_threads) {
 
 TEST(WorkQueue, TheThreadThatBecameIdleLastTakesTheNextTask) {
   constexpr std::size_t kThreads = 4;
-  WorkQueue queue(kThreads, 10);
   std::vector<std::thread::id> ran_on(5);
+  WorkQueue queue(kThreads, 10);
   for (std::thread::id& id : ran_on) {
     wait_until_idle(queue, kThreads);
     EXPECT_TRUE(queue.try_post([&id] { id = std::this_thread::get_id(); }));
@@ -30,16 +30,15 @@ TEST(WorkQueue, TheThreadThatBecameIdleLastTakesTheNextTask) {
 }
 
 TEST(WorkQueue, AllThreadsWorkWhenThereIsWork) {
-  WorkQueue queue(4, 10);
   std::latch all(4);  // passed by four tasks at once alone
+  WorkQueue queue(4, 10);
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(queue.try_post([&all] { all.arrive_and_wait(); }));
   all.wait();
 }
 
 TEST(WorkQueue, MoreThanMayWaitAreRefused) {
-  WorkQueue queue(1, 2);
-  std::promise<void> goes_on;
-  std::promise<void> runs;
+  std::promise<void> goes_on, runs;
+  WorkQueue queue(1, 2);  // ends before what its tasks hold
   EXPECT_TRUE(queue.try_post([&] {
     runs.set_value();
     goes_on.get_future().wait();
