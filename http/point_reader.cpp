@@ -98,6 +98,9 @@ class BatchReader {
         }));
     if (!id) return place.malformed("missing field `id`");
     if (!vectors) return place.malformed("missing field `vector`");
+    if (vectors_only && vectors->empty()) {
+      return place.member("vector").broken("must specify vectors to update for point");
+    }
     point.id = *id;
     for (VectorInput& input : *vectors) add_vector(point, std::move(input));
     batch_.points.push_back(std::move(point));

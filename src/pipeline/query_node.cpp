@@ -52,6 +52,11 @@ bool is_fusion(const QueryVariant& query) {
   return std::holds_alternative<RrfFusion>(query) || std::holds_alternative<DbsfFusion>(query);
 }
 
+Result<void> check_fusion_names_no_vector(const PointQuery& query) {
+  if (query.vector_name.empty()) return {};
+  return invalid_argument("Bad request: Fusion queries cannot be combined with the 'using' field.");
+}
+
 Result<void> check_rrf(const RrfFusion& fusion, std::size_t num_lists) {
   if (fusion.k < 1) return invalid_argument("rrf: k is 0; it must be at least 1");
   if (!fusion.weights.empty() && fusion.weights.size() != num_lists) {
@@ -155,8 +160,9 @@ Result<void> QueryPlanner::check(const PointQuery& query, bool is_root, std::siz
   }
   if (std::holds_alternative<OrderByQuery>(query.query) && query.score_threshold)
     return invalid_argument("score_threshold does not go with order_by");
-  if (is_fusion(query.query)) {
-    if (query.prefetch.empty()) return invalid_argument("a fusion needs prefetches");
+  if (is_fusion(query.query) && query.prefetch.empty()) {
+    SIGHTLINE_TRY_DO(check_fusion_names_no_vector(query));
+    return invalid_argument("a fusion needs prefetches");
   }
   if (has_vectors(query.query) && !config_.vectors.contains(query.vector_name)) {
     return invalid_argument("collection \"" + scope_.collection + "\" has no " +
@@ -193,6 +199,11 @@ Result<void> QueryPlanner::look_up() {
       SIGHTLINE_TRY(other, scope_.find_store(place.collection));
     }
     const CollectionStore& store = other ? *other : scope_.store;
+    if (ids.empty()) continue;
+    SIGHTLINE_TRY(const auto config, store.config());
+    if (!config->vectors.contains(place.vector_name)) {
+      return invalid_argument("Wrong input: Not existing vector name error: " + place.vector_name);
+    }
     const std::vector<PointId> list(ids.begin(), ids.end());
     GetOptions options{false, true};
     options.vector_names = {place.vector_name};
@@ -311,10 +322,7 @@ Result<QueryStep> QueryPlanner::step_of(const PointQuery& query) const {
 
 Result<QueryNode> QueryPlanner::node(const PointQuery& query,
                                      const std::shared_ptr<const Filter>& above) {
-  if (is_fusion(query.query) && !query.vector_name.empty()) {
-    return invalid_argument(
-        "Bad request: Fusion queries cannot be combined with the 'using' field.");
-  }
+  if (is_fusion(query.query)) SIGHTLINE_TRY_DO(check_fusion_names_no_vector(query));
   QueryNode node;
   node.query = &query;
   node.filter = joined(above, query.filter);

@@ -248,6 +248,13 @@ TEST(PointReader, VectorsAreUpdatedWithoutPayloads) {
   const auto empty = read_update_vectors(body);
   ASSERT_FALSE(empty);
   EXPECT_EQ(empty.error().code, StatusCode::kValidation);
+  body = R"({"points": [{"id": 1, "vector": {"a": [1, 2]}}, {"id": 2, "vector": {}}]})";
+  const auto without = read_update_vectors(body);
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().code, StatusCode::kValidation);
+  EXPECT_EQ(without.error().message,
+            "Validation error in JSON body: [points[1].vector: must specify vectors to update for "
+            "point]");
 }
 
 }  // namespace

@@ -231,8 +231,12 @@ TEST_F(QueryForms, IdsAreLookedUpElsewhere) {
       [](const auto& p) { return p.id != 10; }, 100);
   EXPECT_TRUE(other_collections(query, "c").empty());
 
-  query.lookup_from = LookupFrom{"other", std::nullopt};
-  EXPECT_EQ(try_ask(query).error().code, StatusCode::kNotFound);
+  for (const std::optional<std::string>& name : {std::optional<std::string>(), {"second"}}) {
+    query.lookup_from = LookupFrom{"other", name};  // which has no such vector
+    EXPECT_EQ(try_ask(query).error().code, StatusCode::kInvalidArgument);
+    EXPECT_EQ(try_ask(query).error().message,
+              "Wrong input: Not existing vector name error: " + name.value_or(""));
+  }
   query.lookup_from = LookupFrom{"third", std::nullopt};
   EXPECT_EQ(try_ask(query).error().code, StatusCode::kNotFound);
   // It has to be there also if nothing is looked up.
@@ -369,6 +373,8 @@ INSTANTIATE_TEST_SUITE_P(
              "score_threshold"},
             {"OrderWithoutIndex", bad(OrderByQuery{*FieldPath::parse("n"), false, {}}), "n"},
             {"FusionWithoutPrefetch", bad(RrfFusion{}), "a fusion needs prefetches"},
+            {"FusionWithNameAlone", bad(RrfFusion{}, [](auto& q) { q.vector_name = "second"; }),
+             "Bad request: Fusion queries cannot be combined with the 'using' field."},
             {"FusionWithName",
              bad(DbsfFusion{},
                  [](auto& q) {
