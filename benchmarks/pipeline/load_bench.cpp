@@ -75,7 +75,8 @@ double seconds_of_rocksdb(const std::filesystem::path& rows, const std::filesyst
   using Kind = storage::ColumnFamily::Kind;
   const StoreOptions defaults;
   const auto budget =
-      storage::SharedBudget::create({defaults.cache_bytes, defaults.memtable_bytes});
+      storage::SharedBudget::create({defaults.cache_bytes, defaults.memtable_bytes,
+                                     defaults.background_bytes_per_second});
   const NpyFile file = NpyFile::open(rows).value();
   const auto database = storage::RocksDatabase::open(folder, storage::OpenMode::kCreate,
                                                      {{"vectors", Kind::kVectors}}, budget)

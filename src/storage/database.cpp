@@ -23,6 +23,9 @@ constexpr int kOpenTries = 20;
 constexpr std::chrono::milliseconds kOpenPause{25};
 constexpr std::chrono::seconds kCatchUpPatience{2};
 
+// A slower one would hold up writers, who wait for memtables to be flushed.
+constexpr std::uint64_t kLeastRate = std::uint64_t{1} << 20;
+
 constexpr const char* kWriterTooQuick = "another process writes faster than can be followed: ";
 
 /// RocksDB's own log file would end the process (an assertion in the distribution's build) once the
@@ -100,6 +103,7 @@ rocksdb::DBOptions database_options(OpenMode mode, const RocksBudget& budget) {
   options.max_total_wal_size = std::uint64_t{256} << 20;
   options.bytes_per_sync = std::uint64_t{1} << 20;
   options.write_buffer_manager = mode == OpenMode::kRead ? nullptr : budget.memtables;
+  options.rate_limiter = budget.background_writes;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.info_log = std::make_shared<NullLogger>();
   options.listeners.push_back(std::make_shared<NoSelfRecovery>());
@@ -167,6 +171,10 @@ std::shared_ptr<SharedBudget> SharedBudget::create(const DatabaseBudget& budget)
   shared->cache = rocksdb::NewLRUCache(budget.cache_bytes);
   shared->memtables =
       std::make_shared<rocksdb::WriteBufferManager>(budget.memtable_bytes, shared->cache);
+  if (budget.background_bytes_per_second != 0) {
+    shared->background_writes.reset(rocksdb::NewGenericRateLimiter(
+        static_cast<std::int64_t>(std::max(budget.background_bytes_per_second, kLeastRate))));
+  }
   return shared;
 }
 

@@ -20,10 +20,13 @@ enum class OpenMode {
 struct DatabaseBudget {
   std::uint64_t cache_bytes = 0;
   std::uint64_t memtable_bytes = 0;
+  /// What flushing memtables and compacting may write in a second, at least 1 MiB; 0: no
+  /// limit.
+  std::uint64_t background_bytes_per_second = 0;
 };
 
-/// Block cache and memtable budget that all databases of a data folder share.
-/// Thread-safety: safe to share.
+/// Block cache, memtable budget and rate of background writing that all databases of a data folder
+/// share. Thread-safety: safe to share.
 class SharedBudget {
  public:
   static std::shared_ptr<SharedBudget> create(const DatabaseBudget& budget);

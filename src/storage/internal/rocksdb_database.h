@@ -22,6 +22,7 @@ Status to_status(const rocksdb::Status& status, const std::filesystem::path& pat
 struct RocksBudget final : SharedBudget {
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> memtables;
+  std::shared_ptr<rocksdb::RateLimiter> background_writes;  ///< Null: without limit.
   /// Tests put one that fails here.
   std::shared_ptr<rocksdb::Env> env;
 
