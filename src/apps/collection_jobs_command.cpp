@@ -82,6 +82,7 @@ Result<int> run_optimize(CommandContext& context, const OptimizeFlags& flags) {
                               {"built", done->num_built},
                               {"removed", done->num_removed},
                               {"rows", done->num_rows},
+                              {"moved", done->num_moved},
                               {"seconds", job.seconds()},
                               {"index", std::move(shards)}});
     return kExitOk;

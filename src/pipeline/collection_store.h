@@ -285,7 +285,7 @@ struct SearchAnswer {
 };
 
 struct OptimizeOptions {
-  /// Also make anew what is good already.
+  /// Also make anew what is good already, and leave no slot free.
   bool force = false;
   /// On one core that makes way for searches, as background building does; otherwise on all cores.
   bool beside_searches = false;
@@ -296,6 +296,7 @@ struct OptimizeSummary {
   std::size_t num_built = 0;    ///< Shards written.
   std::size_t num_removed = 0;  ///< Shards replaced.
   std::uint64_t num_rows = 0;   ///< Rows of the shards written.
+  std::uint64_t num_moved = 0;  ///< Points that got a slot that others had left.
 };
 
 struct StoredPoint {

@@ -100,7 +100,7 @@ Result<LocalIndex::Loaded> LocalIndex::load(const storage::CollectionDb& db,
   if (!complete) return Loaded::kIncomplete;
 
   ++load_number_;
-  for (const auto& [slot, id] : contents.new_ids) ids_.set(slot, id);
+  for (const auto& [slot, id] : contents.new_ids) ids_->set(slot, id);
   points_.assign(std::move(contents.points));
   for (auto& [name, rows] : names_) {
     Contents::Name& wanted = contents.names[name];
@@ -173,7 +173,7 @@ Result<bool> LocalIndex::read_slots(const storage::CollectionDb& db,
                                     Contents& contents) const {
   std::optional<Status> failure;
   const auto visit = [&](index::Slot slot, const storage::SlotRecord& record) {
-    if (!ids_.contains(slot)) contents.new_ids.emplace_back(slot, record.id);
+    if (!ids_->contains(slot)) contents.new_ids.emplace_back(slot, record.id);
     contents.points.add(slot);
     if (!db.is_writer()) contents.versions.emplace_back(slot, record.version);
     for (const auto& [name, version] : record.vectors) {
@@ -348,7 +348,7 @@ void LocalIndex::apply(std::span<const storage::RowEffect> effects) {
   for (const storage::RowEffect& effect : effects) {
     switch (effect.kind) {
       case Kind::kPut:
-        ids_.set(effect.slot, effect.id);
+        ids_->set(effect.slot, effect.id);
         put_row(names_.find(effect.vector_name)->second, effect.slot, effect.version,
                 effect.values);
         break;
@@ -358,7 +358,7 @@ void LocalIndex::apply(std::span<const storage::RowEffect> effects) {
         break;
       }
       case Kind::kPayload:
-        ids_.set(effect.slot, effect.id);
+        ids_->set(effect.slot, effect.id);
         points_.add(effect.slot);
         payload_.put(effect.slot, effect.payload);
         break;
@@ -419,13 +419,35 @@ IndexView LocalIndex::view() const {
   view.shards = table_;
   view.payload = payload_.view();
   view.payload_types = payload_types_;
+  view.ids = ids_;
   view.points = points_.view();
   for (const auto& [name, rows] : names_) view.with_vector[name] = rows.slots.view();
   return view;
 }
 
-std::uint64_t LocalIndex::memory_bytes() const {
-  return ids_.memory_bytes() + payload_bytes_.load(std::memory_order_relaxed);
+// --- numbering slots anew ------------------------------------------------------------------------
+
+std::vector<LocalIndex::SlotMove> LocalIndex::plan_moves() {
+  renew_ids();
+  const std::uint64_t num_points = points_.slots().count();
+  Bitmap below;
+  below.add_range(0, num_points);
+  Bitmap above = points_.slots();
+  above -= below;
+  below -= points_.slots();
+  const std::vector<index::Slot> from = above.to_vector(), to = below.to_vector();
+  SIGHTLINE_CHECK(from.size() == to.size());
+  std::vector<SlotMove> moves;
+  moves.reserve(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i)
+    moves.push_back({ids_->get(from[i]), from[i], to[i]});
+  return moves;
+}
+
+void LocalIndex::renew_ids() {
+  auto fresh = std::make_shared<SlotIds>();
+  points_.slots().for_each([&](index::Slot slot) { fresh->set(slot, ids_->get(slot)); });
+  ids_ = std::move(fresh);
 }
 
 // --- sealed shards -------------------------------------------------------------------------------

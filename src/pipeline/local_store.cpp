@@ -69,14 +69,10 @@ void LocalStore::close() {
 
 Result<void> LocalStore::start(std::unique_ptr<storage::CollectionDb> db) {
   db_ = std::move(db);
-  SIGHTLINE_TRY(const CollectionConfig config, config_from_json(db_->config()));
   // Rows that a writer has in memory stay; load() adds and ends what differs. Not so with slots
   // that another point may get now.
   if (!index_ || !db_->is_writer() || index_is_ahead_) {
-    auto fresh =
-        std::make_shared<LocalIndex>(setup_.name, shards_folder(), config, setup_.options.sealing);
-    if (index_) fresh->replace(*index_);
-    index_ = std::move(fresh);
+    SIGHTLINE_TRY_DO(begin_index());
     index_is_ahead_ = false;
   }
   if (db_->is_writer()) {
@@ -91,6 +87,16 @@ Result<void> LocalStore::start(std::unique_ptr<storage::CollectionDb> db) {
   }
   index_->list_was_stored();
   return publish();
+}
+
+/// An empty one.
+Result<void> LocalStore::begin_index() {
+  SIGHTLINE_TRY(const CollectionConfig config, config_from_json(db_->config()));
+  auto fresh =
+      std::make_shared<LocalIndex>(setup_.name, shards_folder(), config, setup_.options.sealing);
+  if (index_) fresh->replace(*index_);
+  index_ = std::move(fresh);
+  return {};
 }
 
 /// What builds and snapshots left that a crash ended, and shards that were replaced before one.
@@ -176,6 +182,10 @@ Result<void> LocalStore::load() {
                            Deadline::never());
       };
     }
+    const std::uint64_t renumberings = snapshot->counters().renumberings;
+    // What a reader knows of slots is of the points that they had.
+    if (std::exchange(renumberings_, renumberings) != renumberings && !db_->is_writer())
+      SIGHTLINE_TRY_DO(begin_index());
     SIGHTLINE_TRY(const LocalIndex::Loaded loaded, index_->load(*db_, *snapshot, options));
     if (loaded == LocalIndex::Loaded::kYes) {
       SIGHTLINE_TRY(CollectionConfig config, config_from_json(db_->config()));

@@ -149,6 +149,7 @@ class LocalStore final : public CollectionStore {
   // local_store.cpp
   Result<void> load();
   Result<void> start(std::unique_ptr<storage::CollectionDb> db);
+  Result<void> begin_index();
   Result<void> tidy_up(const storage::CollectionDb& db) const;
   void sweep_uploads() const;
   Result<void> start_over();
@@ -227,6 +228,13 @@ class LocalStore final : public CollectionStore {
   void stop_syncing();
   void sync_loop();
 
+  // local_store_renumber.cpp
+  /// Points with the highest slots move into free ones, if many are free or `at_any_rate`.
+  /// Returns how many.
+  Result<std::uint64_t> renumber_slots(bool at_any_rate, BuildEffort effort,
+                                       const BuildProgress& progress, const Deadline& deadline);
+  Result<void> move_points(std::span<const LocalIndex::SlotMove> moves);
+
   // local_store_build.cpp
   Result<bool> build_in_background(Activity activity, const Deadline& deadline);
   /// One step; nullopt: nothing to do.
@@ -259,6 +267,7 @@ class LocalStore final : public CollectionStore {
   std::unique_ptr<storage::CollectionWriter> writer_;  // null for readers
   // Changed in a Turn as well.
   std::shared_ptr<LocalIndex> index_;
+  std::uint64_t renumberings_ = 0;  // CollectionCounters::renumberings of the last load()
   std::shared_ptr<const CollectionConfig> config_;
   bool closed_ = false;
   std::optional<Status> not_open_;  // why db_ is null though the store is not closed

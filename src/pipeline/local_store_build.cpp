@@ -300,12 +300,29 @@ Result<OptimizeSummary> LocalStore::optimize(const OptimizeOptions& options, Dea
   }
   SIGHTLINE_TRY(const ShardKeeper::Pause pause, keeper_.pause(deadline));
   const StopRelay relay(deadline, keeper_);
-  OptimizeSummary total;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const BuildProgress progress = [&](double share, std::string_view stage) {
-      if (!options.progress) return;
-      options.progress((static_cast<double>(i) + share) / static_cast<double>(names.size()), stage);
+  const BuildEffort effort =
+      options.beside_searches ? BuildEffort::kBesideSearches : BuildEffort::kAllCores;
+  // Shares of the whole: the slots first, then each vector name.
+  const auto progress_of = [&](std::size_t part) -> BuildProgress {
+    if (!options.progress) return nullptr;
+    return [&, part](double share, std::string_view stage) {
+      const auto num_parts = static_cast<double>(names.size() + 1);
+      options.progress((static_cast<double>(part) + share) / num_parts, stage);
     };
+  };
+  OptimizeSummary total;
+  auto moved = renumber_slots(options.force, effort, progress_of(0), relay.deadline());
+  if (moved) {
+    total.num_moved = *moved;
+  } else if (moved.error().code == StatusCode::kCorruption) {
+    // A damaged point stays where it is, and so do all.
+    log_warning("storage", shown_name() + ": its slots stay as they are: " + moved.error().message);
+  } else {
+    SIGHTLINE_TRY_DO(deadline.check("optimising " + shown_name()));
+    return std::move(moved).error();
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const BuildProgress progress = progress_of(i + 1);
     for (int step = 0; step < kMaxStepsPerName; ++step) {
       const Planner planner = [&](const std::string& name,
                                   const ShardsState& state) -> std::optional<BuildPlan> {
@@ -314,9 +331,7 @@ Result<OptimizeSummary> LocalStore::optimize(const OptimizeOptions& options, Dea
         return plan_optimize(state, step == 0);
       };
       SIGHTLINE_TRY_DO(deadline.check("optimising " + shown_name()));
-      auto done = build_step(
-          planner, options.beside_searches ? BuildEffort::kBesideSearches : BuildEffort::kAllCores,
-          progress, relay.deadline());
+      auto done = build_step(planner, effort, progress, relay.deadline());
       if (!done) {
         SIGHTLINE_TRY_DO(deadline.check("optimising " + shown_name()));
         return std::move(done).error();

@@ -13,7 +13,7 @@ constexpr std::size_t kPayloadBlock = 256;
 }  // namespace
 
 std::uint64_t memory_bytes(const StoreView& view) {
-  std::uint64_t total = view.index->memory_bytes();
+  std::uint64_t total = view.ids().memory_bytes() + view.index->payload_bytes();
   for (const auto& [name, shards] : *view.parts.shards) {
     for (const auto& shard : shards.all) total += shard->memory_bytes();
   }

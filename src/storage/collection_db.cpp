@@ -120,6 +120,10 @@ Result<CollectionCounters> read_counters(const RocksDatabase& database,
   SIGHTLINE_TRY(counters.num_points, number(kNumPointsKey));
   SIGHTLINE_TRY(counters.num_sources, number(kNumSourcesKey));
   SIGHTLINE_TRY(counters.slots_digest, number(kSlotsDigestKey));
+  SIGHTLINE_TRY(const auto renumberings, database.get(kMeta, kRenumberingsKey, snapshot));
+  if (renumberings) {
+    SIGHTLINE_TRY(counters.renumberings, decode_number(*renumberings));
+  }
   return counters;
 }
 
@@ -130,8 +134,10 @@ Result<void> put_counters(const RocksDatabase& database, rocksdb::WriteBatchBase
       {kNextSlotKey, counters.next_slot},
       {kNumPointsKey, counters.num_points},
       {kNumSourcesKey, counters.num_sources},
-      {kSlotsDigestKey, counters.slots_digest}};
+      {kSlotsDigestKey, counters.slots_digest},
+      {kRenumberingsKey, counters.renumberings}};
   for (const auto& [key, number] : numbers) {
+    if (key == kRenumberingsKey && number == 0) continue;
     const rocksdb::Status status =
         batch.Put(database.family(kMeta), RocksDatabase::slice(key), encode_number(number));
     if (!status.ok()) return database.status_of(status);

@@ -34,6 +34,9 @@ struct CollectionCounters {
   Slot next_slot = 0;
   std::uint64_t num_points = 0;
   std::uint64_t num_sources = 0;
+  /// Changes whenever a slot got another point (MovePointOp) or may get one (trim_slots()): what is
+  /// known of slots from before is worth nothing then.
+  std::uint64_t renumberings = 0;
   /// Sum of slot_digest() over all records of `slots`: tells a reader, and a writer on opening,
   /// that it sees all of them in their newest form.
   std::uint64_t slots_digest = 0;

@@ -223,8 +223,10 @@ class Rewriter {
     SIGHTLINE_TRY_DO(put(kIds, record.id.encode(), encode_slot(slot)));
     SIGHTLINE_TRY_DO(put(kSlots, encode_slot(slot), record_bytes));
     std::size_t row = 0;
-    for (const auto& [name, version] : record.vectors)
+    for (const auto& [name, version] : record.vectors) {
       SIGHTLINE_TRY_DO(put(kVectors, vector_key(name, slot), point.rows[row++]));
+      counters_.commit = std::max(counters_.commit, version);
+    }
     if (point.payload) {
       SIGHTLINE_TRY_DO(put(kPayload, encode_slot(slot), *point.payload));
       SIGHTLINE_TRY(const Json payload, decode_payload(*point.payload));

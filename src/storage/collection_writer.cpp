@@ -99,6 +99,19 @@ class CollectionWriter::Impl {
     return true;
   }
 
+  Result<void> trim_slots(Slot next_slot) {
+    const std::unique_ptr<rocksdb::Iterator> slots(
+        database_.handle()->NewIterator({}, database_.family(kSlots)));
+    slots->Seek(encode_slot(next_slot));
+    SIGHTLINE_TRY_DO(checked(slots->status()));
+    SIGHTLINE_CHECK(!slots->Valid() && next_slot <= committed_.next_slot);
+    CollectionCounters counters = committed_;
+    counters.next_slot = next_slot;
+    ++counters.renumberings;
+    rocksdb::WriteBatch batch;
+    return commit_alone(batch, counters);
+  }
+
   Result<void> put_meta(std::string_view key, const Json& value) {
     rocksdb::WriteBatch batch;
     SIGHTLINE_TRY_DO(put_into(batch, database_, kMeta, key, dump_json(value)));
@@ -122,9 +135,9 @@ class CollectionWriter::Impl {
     return *failure_;
   }
 
-  Result<void> commit_alone(rocksdb::WriteBatch& batch) {
+  Result<void> commit_alone(rocksdb::WriteBatch& batch) { return commit_alone(batch, committed_); }
+  Result<void> commit_alone(rocksdb::WriteBatch& batch, CollectionCounters counters) {
     SIGHTLINE_CHECK(group_.counters().commit == committed_.commit);  // The group is empty.
-    CollectionCounters counters = committed_;
     ++counters.commit;
     SIGHTLINE_TRY_DO(put_counters(database_, batch, counters));
     SIGHTLINE_TRY_DO(write(batch, Sync::kYes));
@@ -227,6 +240,7 @@ Result<void> CollectionWriter::put_config(const Json& config) {
   db_.set_config(config);
   return {};
 }
+Result<void> CollectionWriter::trim_slots(Slot next_slot) { return impl_->trim_slots(next_slot); }
 void CollectionWriter::abandon() { impl_->abandon(); }
 std::vector<std::string> CollectionWriter::take_erased_uploads() {
   return impl_->take_erased_uploads();

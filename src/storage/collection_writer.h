@@ -100,9 +100,16 @@ struct DeleteVectorsOp {
 struct RequirePointOp {
   PointId id;
 };
+/// Gives the point in slot `from` the free slot `to`, below CollectionCounters::next_slot. It is
+/// not touched by that: its version stays, those of its rows are new. Without effect if the point
+/// is elsewhere by now. No other operation on the point may be in the group.
+struct MovePointOp {
+  PointId id;
+  Slot from = 0, to = 0;
+};
 using Operation = std::variant<UpsertOp, OverwritePayloadOp, DeletePointOp, PutSourceOp,
                                DeleteSourceOp, SetPayloadOp, DeletePayloadKeysOp, ClearPayloadOp,
-                               UpdateVectorsOp, DeleteVectorsOp, RequirePointOp>;
+                               UpdateVectorsOp, DeleteVectorsOp, RequirePointOp, MovePointOp>;
 
 /// What the indexes have to learn from a commit, in order.
 struct RowEffect {
@@ -157,6 +164,10 @@ class CollectionWriter {
   /// (CollectionDb::config()); a commit of its own, synced. The group must be empty.
   Result<void> put_shards(const Json& shards);
   Result<void> put_config(const Json& config);
+
+  /// Lets slots from `next_slot` on be given out again; none of them may be taken. A commit of its
+  /// own, synced. The group must be empty.
+  Result<void> trim_slots(Slot next_slot);
 
   /// Forgets the group.
   void abandon();

@@ -228,6 +228,45 @@ Result<void> WriteGroup::apply(DeletePointOp& op) {
   return {};
 }
 
+Result<void> WriteGroup::apply(MovePointOp& op) {
+  SIGHTLINE_TRY(const auto slot, find_slot(op.id));
+  if (slot != op.from) return {};
+  SIGHTLINE_TRY(const auto taken, batch_.get(kSlots, encode_slot(op.to)));
+  SIGHTLINE_CHECK(!taken && op.to < next_.next_slot);
+  SIGHTLINE_TRY(SlotRecord record, slot_record(op.from));
+  SIGHTLINE_TRY_DO(erase_slot_record(op.from));
+  for (const auto& [name, version] : std::exchange(record.vectors, {})) {
+    SIGHTLINE_TRY(VectorValue vector, stored_vector(name, op.from, version));
+    SIGHTLINE_TRY_DO(put_row(record, op.to, vector));
+    SIGHTLINE_TRY_DO(remove_row(name, op.from, op.id));
+  }
+  SIGHTLINE_TRY_DO(add_slot_record(op.to, record));
+  SIGHTLINE_TRY_DO(batch_.put(kIds, op.id.encode(), encode_slot(op.to)));
+  SIGHTLINE_TRY(const auto thumbnail, database_.get(kBlobs, thumbnail_key(op.from)));
+  if (thumbnail) {
+    SIGHTLINE_TRY_DO(batch_.put(kBlobs, thumbnail_key(op.to), *thumbnail));
+    SIGHTLINE_TRY_DO(batch_.erase(kBlobs, thumbnail_key(op.from)));
+  }
+  SIGHTLINE_TRY(Json moved, payload(op.from));
+  SIGHTLINE_TRY_DO(put_payload(op.from, moved, Json::object()));
+  SIGHTLINE_TRY_DO(put_payload(op.to, Json::object(), moved));
+  tell_payload(op.to, op.id, std::move(moved));
+  add_effect(RowEffect::Kind::kGone, op.from, op.id);
+  ++next_.renumberings;
+  return {};
+}
+
+/// Of the database alone.
+Result<VectorValue> WriteGroup::stored_vector(const std::string& name, Slot slot,
+                                              Version version) const {
+  SIGHTLINE_TRY(const auto bytes, database_.get(kVectors, vector_key(name, slot)));
+  const std::string where = "vector \"" + name + "\" of slot " + std::to_string(slot);
+  if (!bytes) return corruption(where + " is lost");
+  SIGHTLINE_TRY(VectorRow row, decode_vector(*bytes));
+  if (row.version != version) return corruption(where + " is not that of its record");
+  return VectorValue{name, std::move(row.values), row.kind, std::move(row.indices), row.num_rows};
+}
+
 Result<void> WriteGroup::apply(PutSourceOp& op) {
   const SourceRow& row = op.source;
   SIGHTLINE_TRY(const auto old_row, source(row.uri));

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "index/shard_builder.h"
@@ -48,31 +50,52 @@ class LocalIndexTest : public testing::Test {
     return moment_;
   }
 
-  storage::RowEffect effect(storage::RowEffect::Kind kind, index::Slot slot,
-                            index::Version version) const {
+  storage::RowEffect effect(storage::RowEffect::Kind kind, index::Slot slot, index::Version version,
+                            std::uint64_t id) const {
     storage::RowEffect effect;
     effect.kind = kind;
     effect.slot = slot;
     effect.version = version;
-    effect.id = PointId(std::uint64_t{slot});
+    effect.id = PointId(id);
     return effect;
   }
-  /// Commit `version` writes that number into every point; every tenth replaces one by another.
+  /// Commit `version` writes that number into every point; every tenth replaces one by another,
+  /// every fiftieth numbers the slots anew.
   void commit(index::Version version) {
     using Kind = storage::RowEffect::Kind;
-    std::vector<storage::RowEffect> effects;
-    if (version % 10 == 0) {
-      effects.push_back(effect(Kind::kRemove, first_slot_, version));
-      effects.push_back(effect(Kind::kGone, first_slot_, version));
-      ++first_slot_;
-    }
-    for (index::Slot slot = first_slot_; slot < first_slot_ + kPoints; ++slot) {
-      effects.push_back(effect(Kind::kPut, slot, version));
-      effects.back().values = {static_cast<float>(version), 0, 0, 0};
-      effects.push_back(effect(Kind::kPayload, slot, version));
-    }
     const std::lock_guard turn(turn_);
+    std::vector<storage::RowEffect> effects;
+    const auto write = [&](index::Slot slot, std::uint64_t id) {
+      effects.push_back(effect(Kind::kPut, slot, version, id));
+      effects.back().values = {static_cast<float>(version), 0, 0, 0};
+      effects.push_back(effect(Kind::kPayload, slot, version, id));
+    };
+    const auto leave = [&](index::Slot slot, std::uint64_t id) {
+      effects.push_back(effect(Kind::kRemove, slot, version, id));
+      effects.push_back(effect(Kind::kGone, slot, version, id));
+    };
+    if (version % 10 == 0) {
+      leave(slots_.begin()->second, slots_.begin()->first);
+      slots_.erase(slots_.begin());
+    }
+    while (slots_.size() < kPoints) slots_[next_id_++] = next_slot_++;
+    if (version % 50 == 0) {
+      index_.apply(effects);
+      effects.clear();
+      for (const auto& [id, slot] : slots_) write(slot, id);
+      index_.apply(effects);
+      effects.clear();
+      for (const auto& [id, from, to] : index_.plan_moves()) {
+        ASSERT_EQ(std::exchange(slots_.at(id.number()), to), from);
+        write(to, id.number());
+        leave(from, id.number());
+      }
+      next_slot_ = kPoints;
+    } else {
+      for (const auto& [id, slot] : slots_) write(slot, id);
+    }
     index_.apply(effects);
+    if (version % 50 == 0) index_.renew_ids();
     committed_ = version;
     publish(version);
   }
@@ -114,14 +137,16 @@ class LocalIndexTest : public testing::Test {
     query.vector = vector;
     query.k = 1000;
     query.read_version = at.version;
-    query.order = &index_.ids();
+    query.order = at.view.ids.get();
     const auto found = index::search_shards(at.view.shards->find("")->second.all, query, nullptr,
                                             Deadline::never());
     ASSERT_TRUE(found) << found.error().message;
     ASSERT_EQ(found->size(), kPoints) << "at version " << at.version;
     std::set<index::Slot> slots;
+    std::uint64_t next_id = at.version / 10;  // one has gone at each tenth commit
     for (const index::Candidate& candidate : *found) {
       ASSERT_TRUE(slots.insert(candidate.slot).second) << candidate.slot << " twice";
+      ASSERT_EQ(at.view.ids->get(candidate.slot), PointId(next_id++));  // ties come by id
       ASSERT_EQ(candidate.distance, -static_cast<float>(at.version));
     }
     ASSERT_EQ(at.view.points.slots().to_vector(),
@@ -132,7 +157,9 @@ class LocalIndexTest : public testing::Test {
   testing_support::TempDir dir_;
   LocalIndex index_{"c", dir_.path(), config(), small_shards()};
   std::mutex turn_;
-  index::Slot first_slot_ = 0;
+  std::map<std::uint64_t, index::Slot> slots_;  // by id
+  std::uint64_t next_id_ = 0;
+  index::Slot next_slot_ = 0;
   index::Version committed_ = 0;
   std::mutex moment_mutex_;
   Moment moment_;

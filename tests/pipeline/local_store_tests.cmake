@@ -15,5 +15,5 @@ sightline_test_batch(local_store_tests local_store_survival_test local_store_val
   point_scan_test)
 sightline_test_batch(local_store_tests local_index_test local_store_model_test shard_keeper_test
   shard_policy_test)
-sightline_test_batch(local_store_tests local_store_shards_test)
+sightline_test_batch(local_store_tests local_store_shards_test local_store_renumber_test)
 sightline_test_batch(local_store_tests local_store_rounding_test)

@@ -243,6 +243,74 @@ TEST_F(OperationsTest, MissingPointsArePassedOver) {
   EXPECT_THAT(effects_, IsEmpty());
 }
 
+// --- slots ---------------------------------------------------------------------------------------
+
+TEST_F(OperationsTest, APointMovesToAFreeSlotWhole) {
+  ASSERT_TRUE(writer_->put_payload_index("a", FieldType::kInteger));
+  UpsertOp point = upsert(2, {{"a", 7}, {"_image", {{"content_hash", "sha256:1"}}}});
+  point.vectors.push_back({"s", {0.5F, 2}, VectorKind::kSparse, {3, 9}});
+  point.vectors.push_back({"m", {1, 2, 3, 4}, VectorKind::kMulti, {}, 2});
+  point.thumbnail = "jpeg";
+  must_write({upsert(1, {{"a", 1}}), point, upsert(3, {{"a", 3}}),
+              PutSourceOp{{"file:///2", 0, 0, "", "", PointId(2), "", ""}}});
+  must_write({DeletePointOp{PointId(1)}});
+  const Version version = db_->slot_record(*now(), 1).value()->version;
+
+  const auto moved = write({MovePointOp{PointId(3), 2, 0}}).value();
+  EXPECT_EQ(moved.num_inserted + moved.num_updated + moved.num_deleted, 0U);
+  EXPECT_EQ(slot_of(3), 0U);
+  must_write({DeletePointOp{PointId(3)}});
+  const auto outcome = write({MovePointOp{PointId(2), 1, 0}}).value();
+  EXPECT_EQ(slot_of(2), 0U);
+  EXPECT_EQ(payload_of(2), point.payload);
+  EXPECT_EQ(db_->thumbnail(*now(), 0).value(), "jpeg");
+  EXPECT_EQ(db_->find_content(*now(), "sha256:1").value(), 0U);
+  const auto record = db_->slot_record(*now(), 0).value();
+  EXPECT_EQ(record->version, version);  // conditions on it hold as before
+  EXPECT_EQ(record->source_uri, "file:///2");
+  EXPECT_THAT(record->vectors,
+              ElementsAre(testing::Pair("", outcome.commit), testing::Pair("m", outcome.commit),
+                          testing::Pair("s", outcome.commit)));
+  for (const VectorValue& vector : point.vectors) {
+    const auto row = db_->vector(*now(), vector.name, 0).value();
+    ASSERT_TRUE(row) << vector.name;
+    EXPECT_EQ(row->version, outcome.commit);
+    EXPECT_EQ(row->kind, vector.kind);
+    EXPECT_EQ(row->values, vector.values);
+    EXPECT_EQ(row->indices, vector.indices);
+    EXPECT_EQ(row->num_rows, vector.num_rows);
+    EXPECT_FALSE(db_->vector(*now(), vector.name, 1).value()) << vector.name;
+  }
+  EXPECT_EQ(db_->slot_record(*now(), 1).value(), std::nullopt);
+  EXPECT_EQ(db_->payload(*now(), 1).value(), Json::object());
+  EXPECT_EQ(db_->thumbnail(*now(), 1).value(), std::nullopt);
+  expect_indexes_in_step();
+  EXPECT_EQ(effects_.back().kind, Kind::kGone);
+  EXPECT_EQ(effects_.back().slot, 1U);
+
+  EXPECT_EQ(now()->counters().renumberings, 2U);
+  ASSERT_TRUE(writer_->trim_slots(1));
+  EXPECT_EQ(now()->counters().renumberings, 3U);
+  EXPECT_EQ(now()->counters().next_slot, 1U);
+  reopen();
+  EXPECT_EQ(now()->counters().renumberings, 3U);
+  EXPECT_THAT(db_->verify(*now()).value(), IsEmpty());
+  must_write({upsert(4)});
+  EXPECT_EQ(slot_of(4), 1U);
+  EXPECT_THAT(db_->verify(*now()).value(), IsEmpty());
+}
+
+TEST_F(OperationsTest, APointThatIsElsewhereByNowStaysThere) {
+  must_write({upsert(1), upsert(2)});
+  must_write({DeletePointOp{PointId(1)}, DeletePointOp{PointId(2)}});
+  must_write({upsert(2)});
+  EXPECT_EQ(slot_of(2), 2U);
+  must_write({MovePointOp{PointId(2), 1, 0}, MovePointOp{PointId(1), 0, 1}});
+  EXPECT_EQ(slot_of(2), 2U);
+  EXPECT_EQ(slot_of(1), std::nullopt);
+  EXPECT_THAT(effects_, IsEmpty());
+}
+
 // --- what the indexes are told -------------------------------------------------------------------
 
 std::vector<std::pair<Kind, Slot>> kinds(const std::vector<RowEffect>& effects) {

@@ -54,6 +54,7 @@ struct IndexView {
   std::shared_ptr<const ShardTable> shards;  ///< Of dense vectors.
   index::PayloadIndexView payload;
   std::map<std::string, FieldType> payload_types;
+  std::shared_ptr<const SlotIds> ids;
   LiveSlots::View points;
   std::map<std::string, LiveSlots::View, std::less<>> with_vector;
 };
@@ -70,7 +71,7 @@ struct ShardBuild {
   std::uint64_t load_number = 0;                 ///< LocalIndex::load()s until it began.
 };
 
-/// Thread-safety: one thread at a time (the committer), but for ids() and memory_bytes().
+/// Thread-safety: one thread at a time (the committer), but for payload_bytes().
 class LocalIndex {
  public:
   /// `folder`: where the sealed shards are.
@@ -112,8 +113,19 @@ class LocalIndex {
   void drop_payload_index(std::string_view field);
 
   IndexView view() const;
-  const SlotIds& ids() const { return ids_; }
-  std::uint64_t memory_bytes() const;
+  std::uint64_t payload_bytes() const { return payload_bytes_.load(std::memory_order_relaxed); }
+
+  // --- numbering slots anew (writer) ---
+
+  struct SlotMove {
+    PointId id;
+    index::Slot from = 0, to = 0;
+  };
+  /// What leaves no slot free below the number of points. From here on free slots may get points:
+  /// views made until now keep the ids that they have.
+  std::vector<SlotMove> plan_moves();
+  /// From here on slots from which points have moved may get others, too.
+  void renew_ids();
 
   // --- sealed shards (writer) ---
 
@@ -179,7 +191,7 @@ class LocalIndex {
   const SealingOptions options_;
   std::map<std::string, Rows, std::less<>> names_;
   std::shared_ptr<const ShardTable> table_;
-  SlotIds ids_;
+  std::shared_ptr<SlotIds> ids_ = std::make_shared<SlotIds>();
   LiveSlots points_;
   index::PayloadIndex payload_;
   std::map<std::string, FieldType> payload_types_;

@@ -11,7 +11,8 @@
 
 namespace sightline::pipeline {
 
-/// Slot -> PointId, 17 bytes each. A slot never changes its point, so what was set stays.
+/// Slot -> PointId, 17 bytes each. What was set stays: where slots are numbered anew, later views
+/// have another SlotIds.
 /// Thread-safety: set() by one thread; get() and before() by any, of slots that were set before the
 /// version they are visible at was published.
 class SlotIds final : public index::SlotOrder {

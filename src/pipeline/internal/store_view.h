@@ -24,11 +24,11 @@ struct StoreView {
   index::Version version = 0;
   storage::SnapshotPtr snapshot;
   std::shared_ptr<const CollectionConfig> config;
-  std::shared_ptr<const LocalIndex> index;  ///< For its ids().
+  std::shared_ptr<const LocalIndex> index;  ///< For its payload_bytes().
   IndexView parts;
 
   const storage::CollectionCounters& counters() const { return snapshot->counters(); }
-  const SlotIds& ids() const { return index->ids(); }
+  const SlotIds& ids() const { return *parts.ids; }
 };
 
 /// Anonymous memory of shards and indexes.

@@ -36,6 +36,8 @@ inline constexpr std::string_view kCommitKey = "commit";
 inline constexpr std::string_view kNextSlotKey = "next_slot";
 inline constexpr std::string_view kNumPointsKey = "num_points";
 inline constexpr std::string_view kNumSourcesKey = "num_sources";
+/// Absent: 0.
+inline constexpr std::string_view kRenumberingsKey = "renumberings";
 inline constexpr std::string_view kSlotsDigestKey = "slots_digest";
 
 /// errors  kCorruption: one is lost or damaged.

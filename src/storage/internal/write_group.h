@@ -76,7 +76,9 @@ class WriteGroup {
   Result<void> apply(UpdateVectorsOp& op);
   Result<void> apply(DeleteVectorsOp& op);
   Result<void> apply(RequirePointOp& op);
+  Result<void> apply(MovePointOp& op);
 
+  Result<VectorValue> stored_vector(const std::string& name, Slot slot, Version version) const;
   Result<Slot> new_slot(const PointId& id);
   Result<void> put_row(SlotRecord& record, Slot slot, VectorValue& vector);
   Result<void> remove_row(const std::string& name, Slot slot, const PointId& id);
