@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "storage/collection_db.h"
+#include "storage/internal/collection_families.h"
 #include "tests/pipeline/local_store_fixture.h"
 #include "tests/pipeline/store_script.h"
 
@@ -163,6 +164,34 @@ TEST_F(LocalStoreRenumber, IsDoneWhereMuchIsFreeOrAtAnyRate) {
   put(7, 9);
   expect_all(*store_, versions_of(*store_));
   EXPECT_EQ(store_->count(nullptr).value(), 2U);
+}
+
+TEST_F(LocalStoreRenumber, WithADamagedPointTheSlotsStayAsTheyAre) {
+  put(0, 400);
+  optimize();
+  remove(0, 200);
+  store_.reset();
+  folder_.reset();
+  {  // the vector of the last point is lost, which a shard has as well
+    const auto database = storage::RocksDatabase::open(
+        dir_ / "data/collections/c/db", storage::OpenMode::kWrite, storage::collection_families(),
+        storage::SharedBudget::create({1 << 20, 1 << 20, 0}));
+    ASSERT_TRUE(database) << database.error().message;
+    ASSERT_TRUE(
+        (*database)
+            ->db()
+            .Delete({}, (*database)->family(storage::kVectors), storage::vector_key("", 399))
+            .ok());
+  }
+  open(options());
+  store_ = folder_->open_collection("c").value();
+  const OptimizeSummary done = optimize();
+  EXPECT_EQ(done.num_moved, 0U);
+  EXPECT_EQ(done.num_built, 1U);  // what is left of the shard
+  EXPECT_EQ(search(near(vector_of(1), 1000)).size(), 200U);
+  write({DeletePoint{PointId(399)}});
+  EXPECT_EQ(optimize().num_moved, 199U);
+  expect_all(*store_, versions_of(*store_));
 }
 
 TEST_F(LocalStoreRenumber, SearchesAndWritesGoOnMeanwhile) {
