@@ -51,8 +51,19 @@ bool have_own_ids(const FaissLists& lists) {
   return false;
 }
 
-/// Of an index that holds codes. What cannot be read does not matter: vectors come from elsewhere.
-bool codes_have_own_ids(FaissReader reader, const FaissHeader& header) {
+/// Of an index that holds codes, or vectors that it has transformed. What cannot be read does not
+/// matter: vectors come from elsewhere.
+bool codes_have_own_ids(FaissReader reader, FaissHeader header) {
+  if (header.letters == "IxPT") {
+    if (!skip_faiss_transforms(reader)) return false;
+    header = read_faiss_letters_and_header(reader);
+  }
+  if (header.letters == "IxMp" || header.letters == "IxM2") return reader.ok();
+  if (header.letters == "IwFl") {
+    const FaissIvf ivf = read_faiss_ivf(reader, header);
+    const FaissLists lists = read_faiss_lists(reader, ivf.nlist, header.dim * sizeof(float));
+    return reader.ok() && have_own_ids(lists);
+  }
   const bool is_pq = header.letters == "IwPQ";
   if (!is_pq && header.letters != "IwSq") return false;
   const FaissIvf ivf = read_faiss_ivf(reader, header);
@@ -79,7 +90,8 @@ class MappedIndex final : public ForeignIndex {
                     std::int64_t* ids) const override;
 
  private:
-  Result<void> parse_vectors(FaissReader& reader, const FaissHeader& header);
+  Result<void> parse_vectors(FaissReader& reader, const FaissHeader& header, bool in_map);
+  void parse_refined(FaissReader& reader, const FaissHeader& header, bool in_map);
   Result<std::int64_t> mapped_id(std::int64_t id) const;
 
   const std::shared_ptr<const MappedFile> file_;
@@ -104,7 +116,7 @@ Result<void> MappedIndex::parse(FaissReader& reader) {
   if (!header.distance) {
     return Status{StatusCode::kUnimplemented, "its metric is none of l2, inner product and l1"};
   }
-  SIGHTLINE_TRY_DO(parse_vectors(reader, header));
+  SIGHTLINE_TRY_DO(parse_vectors(reader, header, is_map));
   has_own_ids_ = !has_vectors_ && (is_map || has_own_ids_);
   if (is_map && has_vectors_) {
     id_map_ = reader.take_vector(sizeof(std::int64_t));
@@ -124,7 +136,8 @@ Result<void> MappedIndex::parse(FaissReader& reader) {
   return {};
 }
 
-Result<void> MappedIndex::parse_vectors(FaissReader& reader, const FaissHeader& header) {
+Result<void> MappedIndex::parse_vectors(FaissReader& reader, const FaissHeader& header,
+                                        bool in_map) {
   if (is_faiss_flat(header.letters)) {
     type_ += "Flat";
     rows_ = read_faiss_flat(reader, header).data();
@@ -158,6 +171,16 @@ Result<void> MappedIndex::parse_vectors(FaissReader& reader, const FaissHeader& 
     }
     return {};
   }
+  if (header.letters == "IxRF") {
+    parse_refined(reader, header, in_map);
+    return {};
+  }
+  if (header.letters == "IxPT") {
+    type_ += "PreTransform";
+    has_vectors_ = false;
+    has_own_ids_ = codes_have_own_ids(reader, header);
+    return {};
+  }
   for (const auto& [letters, name] : kLossy) {
     if (letters != header.letters) continue;
     type_ += name;
@@ -165,10 +188,30 @@ Result<void> MappedIndex::parse_vectors(FaissReader& reader, const FaissHeader& 
     has_own_ids_ = codes_have_own_ids(reader, header);
     return {};
   }
-  return Status{StatusCode::kUnimplemented,
-                header.letters == "IxPT"
-                    ? "it transforms vectors before it holds them (IndexPreTransform)"
-                    : "its type, \"" + header.letters + "\", is not read"};
+  return Status{StatusCode::kUnimplemented, "its type, \"" + header.letters + "\", is not read"};
+}
+
+/// An IndexRefineFlat is an index of whatever kind, then a flat one of the same rows and a float:
+/// the rows are found from the end, or from the ids behind it.
+void MappedIndex::parse_refined(FaissReader& reader, const FaissHeader& header, bool in_map) {
+  type_ += "Refine,Flat";
+  constexpr std::uint64_t kHeadBytes = 4 + 33 + 8;  // letters, header, number of floats
+  const std::uint64_t left = file_->bytes().size() - reader.offset();
+  const std::uint64_t row_bytes = header.dim * sizeof(float);
+  const std::uint64_t id_bytes = in_map ? sizeof(std::int64_t) : 0;
+  const std::uint64_t around = kHeadBytes + sizeof(float) + (in_map ? sizeof(std::uint64_t) : 0);
+  if (left < around || (left - around) / (row_bytes + id_bytes) < header.num_rows) {
+    reader.fail("its " + std::to_string(header.num_rows) + " full vectors are not there");
+    return;
+  }
+  reader.take(left - around - header.num_rows * (row_bytes + id_bytes), 1);
+  const FaissHeader rows = read_faiss_letters_and_header(reader);
+  if (reader.ok() && (!is_faiss_flat(rows.letters) || rows.dim != header.dim ||
+                      rows.num_rows != header.num_rows)) {
+    reader.fail("what refines it is a \"" + rows.letters + "\" of another size");
+  }
+  rows_ = read_faiss_flat(reader, rows).data();
+  reader.take(1, sizeof(float));
 }
 
 Result<std::int64_t> MappedIndex::mapped_id(std::int64_t id) const {
@@ -210,10 +253,25 @@ Result<void> MappedIndex::read(std::uint64_t first, std::size_t count, float* ro
   return {};
 }
 
+/// Letters of an index: "I", then letters and digits; "IB" begins a binary one.
+Result<void> check_letters(std::span<const std::byte> bytes) {
+  const auto at = [&](std::size_t i) { return static_cast<char>(bytes[i]); };
+  const auto is_fit = [&](std::size_t i) {
+    const char c = at(i);
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  };
+  if (bytes.size() < 4 || at(0) != 'I' || !is_fit(1) || !is_fit(2) || !is_fit(3))
+    return corruption("is not an index of FAISS");
+  if (at(1) == 'B') return Status{StatusCode::kUnimplemented, "is a binary index of FAISS"};
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ForeignIndex>> open_faiss_file(const std::filesystem::path& path) {
   SIGHTLINE_TRY(auto file, MappedFile::open(path));
+  if (auto named = check_letters(file->bytes()); !named)
+    return named.error().with_context(path.string());
   FaissReader reader(file->bytes());
   auto index = std::make_unique<MappedIndex>(file);
   if (const auto parsed = index->parse(reader); !parsed) {

@@ -41,9 +41,10 @@ class ForeignIndex {
 };
 
 /// Opens Flat, IVF-Flat and HNSW-Flat, also in an IndexIDMap or IndexIDMap2: mapped, little is held
-/// in memory. Of PQ and SQ indexes (flat, IVF, HNSW) only headers and ids are read.
+/// in memory; of an IndexRefineFlat the vectors that it refines with. Of PQ and SQ indexes (flat,
+/// IVF, HNSW) and of an IndexPreTransform only headers and ids are read.
 /// errors  kNotFound, kIoError; kCorruption: damaged, or not an index of FAISS; kUnimplemented:
-///         another type, named (IndexPreTransform among them), or a metric that we do not have.
+///         another type, named, a binary index, or a metric that we do not have.
 Result<std::unique_ptr<ForeignIndex>> open_faiss_file(const std::filesystem::path& path);
 
 }  // namespace sightline::index

@@ -228,6 +228,35 @@ FaissLists read_faiss_lists(FaissReader& reader, std::uint64_t nlist, std::uint6
   return lists;
 }
 
+bool skip_faiss_transforms(FaissReader& reader) {
+  constexpr std::size_t kFloat = sizeof(float), kInt = sizeof(std::int32_t);
+  const auto count = reader.get<std::int32_t>();
+  for (std::int32_t i = 0; i < count && reader.ok(); ++i) {
+    const std::string letters = read_letters(reader);
+    const bool is_pca = letters == "PcAm" || letters == "Pcam";
+    if (is_pca) {
+      reader.take(2, kFloat);    // power of the eigenvalues, epsilon
+      reader.take(1, 1 + kInt);  // random rotation, balanced bins
+      for (int part = 0; part < 3; ++part) reader.take_vector(kFloat);
+    }
+    if (is_pca || letters == "rrot" || letters == "LTra") {  // OPQ is an LTra
+      reader.take(1, 1);                                     // has a bias
+      reader.take_vector(kFloat);
+      reader.take_vector(kFloat);
+    } else if (letters == "RmDT") {
+      reader.take_vector(kInt);
+    } else if (letters == "VNrm") {
+      reader.take(1, kFloat);
+    } else if (letters == "VCnt") {
+      reader.take_vector(kFloat);
+    } else {
+      return false;
+    }
+    reader.take(1, 2 * kInt + 1);  // from and to how many dimensions, is trained
+  }
+  return true;
+}
+
 FaissGraph read_faiss_graph(FaissReader& reader) {
   FaissGraph graph;
   graph.assign_probas = reader.take_vector(sizeof(double));

@@ -103,6 +103,10 @@ struct FaissLists {
 };
 FaissLists read_faiss_lists(FaissReader& reader, std::uint64_t nlist, std::uint64_t code_size);
 
+/// What an IndexPreTransform does to vectors, up to the index that holds them. False: one of a kind
+/// that is not read.
+bool skip_faiss_transforms(FaissReader& reader);
+
 /// The links of an HNSW; its storage, another index, follows.
 struct FaissGraph {
   std::span<const std::byte> assign_probas;  // f64

@@ -283,7 +283,7 @@ Result<void> RowSource::open_lossy_faiss(const ImportOptions& options,
                                          const index::ForeignIndex& index) {
   const std::string name = options.faiss.string();
   if (options.vectors.empty()) {
-    return invalid_argument(name + ": holds lossy codes (" + index.type() +
+    return invalid_argument(name + ": holds lossy codes or transformed vectors (" + index.type() +
                             "), from which vectors cannot be had: give them with --vectors");
   }
   if (index.has_own_ids() && options.ids.empty()) {

@@ -7,6 +7,7 @@
 #include <faiss/IndexIVFPQ.h>
 #include <faiss/IndexPQ.h>
 #include <faiss/IndexPreTransform.h>
+#include <faiss/IndexRefine.h>
 #include <faiss/IndexScalarQuantizer.h>
 #include <faiss/VectorTransform.h>
 #include <faiss/impl/io.h>
@@ -140,6 +141,39 @@ std::string id_map_of_codes() {
   return serialise(index);
 }
 
+std::string transformed(faiss::VectorTransform& transform) {
+  transform.train(kRows, rows().values().data());
+  faiss::IndexFlatL2 quantizer(kDim);
+  faiss::IndexIVFPQ codes(&quantizer, kDim, 4, 2, 4);
+  faiss::IndexPreTransform index(&transform, &codes);
+  index.train(kRows, rows().values().data());
+  add_with_ids(index);
+  return serialise(index);
+}
+
+template <typename Transform, typename... Arguments>
+std::string transformed_by(Arguments... arguments) {
+  Transform transform(arguments...);
+  return transformed(transform);
+}
+
+std::string rotated_flat() {
+  faiss::RandomRotationMatrix rotation(kDim, kDim);
+  rotation.init(1);
+  faiss::IndexFlatL2 flat_index(kDim);
+  faiss::IndexPreTransform index(&rotation, &flat_index);
+  add(index);
+  return serialise(index);
+}
+
+std::string refined() {
+  faiss::IndexScalarQuantizer codes(kDim, faiss::ScalarQuantizer::QT_8bit);
+  faiss::IndexRefineFlat index(&codes);
+  index.train(kRows, rows().values().data());
+  add(index);
+  return serialise(index);
+}
+
 struct ForeignCase {
   std::string name;
   std::function<std::string()> file;
@@ -228,6 +262,7 @@ INSTANTIATE_TEST_SUITE_P(
          Distance::kL2, true},
         {"IvfFlatOverGraph", ivf_flat_over_graph, "IVF7,Flat", Distance::kL2, false},
         {"Hnsw", graph, "HNSW6,Flat", Distance::kInnerProduct, false},
+        {"Refined", refined, "Refine,Flat", Distance::kL2, false},
         {"IdMap", id_map_of_flat<faiss::IndexIDMap>, "IDMap,Flat", Distance::kL2, true},
         {"IdMap2", id_map_of_flat<faiss::IndexIDMap2>, "IDMap2,Flat", Distance::kL2, true},
         {"IdMapOfLists", id_map_of_lists, "IDMap2,IVF7,Flat", Distance::kL2, true},
@@ -241,9 +276,17 @@ struct LossyCase {
 
 TEST(ForeignLossyFile, SaysThatItHoldsCodesAndWhetherItHasIds) {
   const std::vector<LossyCase> cases = {
-      {ivf_pq(add), "IVF,PQ", false},    {ivf_pq(add_with_ids), "IVF,PQ", true},
-      {ivf_sq(add), "IVF,SQ", false},    {ivf_sq(add_with_ids), "IVF,SQ", true},
-      {scalar_quantizer(), "SQ", false}, {id_map_of_codes(), "IDMap2,SQ", true}};
+      {ivf_pq(add), "IVF,PQ", false},
+      {ivf_pq(add_with_ids), "IVF,PQ", true},
+      {ivf_sq(add), "IVF,SQ", false},
+      {ivf_sq(add_with_ids), "IVF,SQ", true},
+      {scalar_quantizer(), "SQ", false},
+      {id_map_of_codes(), "IDMap2,SQ", true},
+      {rotated_flat(), "PreTransform", false},
+      {transformed_by<faiss::OPQMatrix>(int{kDim}, 2), "PreTransform", true},
+      {transformed_by<faiss::PCAMatrix>(int{kDim}, int{kDim}), "PreTransform", true},
+      {transformed_by<faiss::NormalizationTransform>(int{kDim}), "PreTransform", true},
+      {transformed_by<faiss::CenteringTransform>(int{kDim}), "PreTransform", true}};
   for (const auto& [file, type, has_own_ids] : cases) {
     const TempDir dir;
     const auto index = open_faiss_file(put_file(dir / "foreign", file));
@@ -264,24 +307,23 @@ TEST(ForeignLossyFile, SaysThatItHoldsCodesAndWhetherItHasIds) {
 
 TEST(ForeignFileOfAnotherKind, IsNamed) {
   const TempDir dir;
-  faiss::RandomRotationMatrix rotation(kDim, kDim);
-  rotation.init(1);
-  faiss::IndexFlatL2 inner(kDim);
-  faiss::IndexPreTransform transformed(&rotation, &inner);
-  add(transformed);
-  const auto pre_transform = open_faiss_file(dir.write("pre", serialise(transformed)));
-  ASSERT_FALSE(pre_transform);
-  EXPECT_EQ(pre_transform.error().code, StatusCode::kUnimplemented);
-  EXPECT_THAT(pre_transform.error().message, HasSubstr("IndexPreTransform"));
-
   const auto canberra = open_faiss_file(dir.write("canberra", flat(faiss::METRIC_Canberra)));
   ASSERT_FALSE(canberra);
   EXPECT_EQ(canberra.error().code, StatusCode::kUnimplemented);
   EXPECT_THAT(canberra.error().message, HasSubstr("metric"));
 
   EXPECT_EQ(open_faiss_file(dir / "missing").error().code, StatusCode::kNotFound);
-  EXPECT_EQ(open_faiss_file(dir.write("jpeg", std::string(500, '\xd8'))).error().code,
-            StatusCode::kCorruption);
+  for (const std::string& text :
+       {std::string(500, '\xd8'), std::string(), std::string("IxF"), std::string("\x93NUMPY")}) {
+    const auto other = open_faiss_file(dir.write("other", text));
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, StatusCode::kCorruption);
+    EXPECT_THAT(other.error().message, HasSubstr("other: is not an index of FAISS"));
+  }
+  const auto binary = open_faiss_file(dir.write("binary", "IBxF" + std::string(500, '\0')));
+  ASSERT_FALSE(binary);
+  EXPECT_EQ(binary.error().code, StatusCode::kUnimplemented);
+  EXPECT_THAT(binary.error().message, HasSubstr("binary"));
 }
 
 TEST(ForeignFileOfAnotherKind, MayBeAShardOfOurs) {

@@ -85,11 +85,8 @@ TEST_P(ForeignFile, IsImportedWithItsIdsOrRefusedWithAReason) {
   }
 }
 
-constexpr auto kNeedsVectors = "lossy codes";
+constexpr auto kNeedsVectors = "lossy codes or transformed vectors";
 constexpr auto kNeedsIds = "give ids with --ids";
-constexpr auto kTransforms =
-    "it transforms vectors before it holds them (IndexPreTransform); "
-    "import its vectors with --vectors alone";
 
 INSTANTIATE_TEST_SUITE_P(
     Files, ForeignFile,
@@ -114,8 +111,16 @@ INSTANTIATE_TEST_SUITE_P(
         {"Sq", "SQ8", {}, false, kNeedsVectors},
         {"IdMapOfPq", "IDMap,PQ4x4", {"ids"}, true, kNeedsIds},
         {"FastScan", "IVF8,PQ4x4fs", {}, false, kNeedsVectors},
-        {"Opq", "OPQ4,IVF8,PQ4x4", {}, false, kTransforms},
-        {"Pca", "PCA8,Flat", {}, false, kTransforms},
+        {"Opq", "OPQ4,IVF8,PQ4x4", {}, false, kNeedsVectors},
+        {"OpqBesideVectors", "OPQ4,IVF8_HNSW8,PQ4x4", {}, true},  // what autofaiss makes
+        {"OpqWithIds", "OPQ4,IVF8,PQ4x4", {"ids"}, true, kNeedsIds},
+        {"Pca", "PCA8,Flat", {}, false, kNeedsVectors},
+        {"PcaBesideVectors", "PCA8,IVF8,Flat", {}, true},
+        {"PcaWithIds", "PCA8,IVF8,Flat", {"ids"}, true, kNeedsIds},
+        {"NormBesideVectors", "L2norm,Flat", {}, true},
+        {"Refined", "IVF8,PQ4x4,RFlat", {}},
+        {"IdMapOfRefined", "IDMap,SQ8,RFlat", {"ids"}},
+        {"RefinedGraph", "HNSW8_SQ8,RFlat", {}},
     }),
     [](const auto& info) { return info.param.name; });
 
