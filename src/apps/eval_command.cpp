@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -65,9 +67,14 @@ Result<std::vector<eval::ReportQuery>> queries_of(const pipeline::CollectionStor
                             " dimensions; those of collection \"" + flags.name + "\" have " +
                             std::to_string(dim));
   }
+  if (file.count() == 0) return invalid_argument(flags.queries_file + ": holds no query");
   std::vector<eval::ReportQuery> queries;
   for (std::size_t i = 0; i < std::min(file.count(), flags.num_queries); ++i) {
     SIGHTLINE_TRY(auto row, file.row(i));
+    if (!std::ranges::all_of(row, [](float value) { return std::isfinite(value); })) {
+      return invalid_argument(flags.queries_file + ": query " + std::to_string(i) +
+                              " holds a value that is not finite");
+    }
     queries.push_back({std::move(row), std::nullopt});
   }
   return queries;
@@ -190,7 +197,8 @@ std::string summary(const EvalFlags& flags, const eval::IndexReport& report) {
   return text + "\n" +
          (smallest ? "Smallest " + std::string(eval::setting_name(report.setting)) +
                          " with recall " + target + ": " + std::to_string(*smallest) + "\n"
-                   : "No setting that was measured reaches recall " + target + "\n");
+                   : "No setting that was measured reaches recall " + target +
+                         " (--set calibrates for it how many candidates are refined, too)\n");
 }
 
 std::string writes_summary(const eval::WriteReport& report) {

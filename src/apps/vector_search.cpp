@@ -87,6 +87,12 @@ pipeline::SearchPlan sum_plans(const Answers& answers) {
   return sum;
 }
 
+/// As Qdrant's: under these metrics a score is the distance itself.
+bool scores_are_distances(const pipeline::VectorConfig& config) {
+  return config.metric == pipeline::Metric::kEuclid ||
+         config.metric == pipeline::Metric::kManhattan;
+}
+
 Json hits_json(const pipeline::SearchAnswer& answer, std::size_t offset) {
   Json hits = Json::array();
   for (const pipeline::ScoredPoint& point : answer.hits) {
@@ -155,6 +161,7 @@ Result<std::shared_ptr<const Filter>> read_filter(const std::string& given) {
   std::string what = "--filter";
   if (given.starts_with('@')) {
     what = given.substr(1);
+    if (what.empty()) return invalid_argument("--filter @: the name of a file is missing");
     SIGHTLINE_TRY(text, read_text(what));
   }
   SIGHTLINE_TRY(const Json json, parse_json(text, what));
@@ -196,8 +203,16 @@ Result<int> run_vector_search(CommandContext& context, const VectorSearch& searc
   request.nprobe = search.nprobe;
   request.ef_search = search.ef_search;
   const double open_ms = watch.lap();
-  SIGHTLINE_TRY(const Answers answers, ask(*store, queries, request));
+  const bool are_distances = scores_are_distances(info.config.vectors.at(request.vector_name));
+  if (are_distances && request.score_threshold) request.score_threshold = -*request.score_threshold;
+  auto found = ask(*store, queries, request);
+  if (!found) return found.error().with_context(search.file);
+  Answers answers = *std::move(found);
   const double search_ms = watch.lap();
+  for (auto& answer : answers) {
+    for (pipeline::ScoredPoint& point : answer.hits)
+      if (are_distances) point.score = 0.0F - point.score;
+  }
   SIGHTLINE_TRY_DO(note_state(context, *store, info));
 
   const pipeline::SearchPlan plan = sum_plans(answers);

@@ -448,8 +448,9 @@ Result<Filter::MinShould> read_min_should(const Node& node, Scope scope) {
   SIGHTLINE_TRY(const Node conditions, node.require("conditions"));
   SIGHTLINE_TRY(min_should.conditions, read_conditions(conditions, scope));
   SIGHTLINE_TRY(const Node min_count, node.require("min_count"));
-  SIGHTLINE_TRY(min_should.min_count, read_count(min_count));
-  if (min_should.min_count == 0) return min_count.error("1 or more");
+  const auto count = read_count(min_count);
+  if (!count || *count == 0) return min_count.error("an integer, 1 or more");
+  min_should.min_count = *count;
   return min_should;
 }
 

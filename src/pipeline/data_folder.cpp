@@ -200,7 +200,8 @@ class LocalDataFolder final : public DataFolder {
         manifest ? open_store(name) : Result<std::shared_ptr<LocalStore>>(manifest.error());
     if (!opened) {
       give_up(name);
-      return opened.error().with_context(tar.string());
+      // What is wrong with the tar names it.
+      return manifest ? opened.error().with_context(tar.string()) : opened.error();
     }
     SIGHTLINE_TRY_DO(catalog_->add(name));
     keep(name, *opened);

@@ -103,7 +103,7 @@ class LocalStore final : public CollectionStore {
 
   /// Puts a consistent copy into the new folder `folder`: "db", "shards", "uploads"; of files that
   /// never change hard links, where the file system has them. Writer only. Returns what was taken:
-  /// {"collection", "commit", "num_points"}.
+  /// {"collection", "commit", "num_points"}. errors  kCorruption: the database is damaged.
   Result<Json> copy_to(const std::filesystem::path& folder, const Deadline& deadline);
 
   /// Ends all use of the database, whose folder may then be removed. Later calls fail with

@@ -429,6 +429,12 @@ Result<Json> LocalStore::copy_to(const std::filesystem::path& folder, const Dead
   // No shard is replaced while its files are linked.
   SIGHTLINE_TRY(const ShardKeeper::Pause pause, keeper_.pause(deadline));
   SIGHTLINE_TRY(const Reading open, begin_change());
+  SIGHTLINE_TRY(const auto damages, db_->verify_files(*open->snapshot));
+  if (!damages.empty()) {
+    return corruption(shown_name() +
+                      " is damaged and was not copied; \"collection repair\" mends " +
+                      "it: " + damages.front());
+  }
   SIGHTLINE_TRY_DO(make_folders(folder));
   const Turn turn(*this);
   SIGHTLINE_TRY_DO(catch_up_index());

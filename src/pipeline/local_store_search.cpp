@@ -187,7 +187,7 @@ Result<SearchAnswer> LocalStore::search_view(const StoreView& at, const SearchRe
   NamedVector query{request.vector_name, request.vector, request.kind, request.indices,
                     request.num_rows};
   auto prepared = prepare_vector(config, query);
-  if (!prepared) return prepared.error().with_context("query");
+  if (!prepared) return prepared.error();
   if (config.kind == VectorKind::kDense)
     return search_shards(at, request, query.values, allowed, deadline);
 

@@ -151,6 +151,8 @@ class CollectionDb {
   /// Reads everything. Returns one line per damage: file or record, and what is wrong; ids of
   /// points that are lost with it where they can be told.
   Result<std::vector<std::string>> verify(const CollectionSnapshot& at) const;
+  /// Of that, what checksums of whole files tell: one line per damaged file.
+  Result<std::vector<std::string>> verify_files(const CollectionSnapshot& at) const;
 
   /// Room on the disk for what opening again writes. kResourceExhausted says what is missing.
   Result<void> check_room_to_reopen() const;

@@ -17,6 +17,10 @@ class Verifier {
   Verifier(const CollectionDb& db, const RocksDatabase& database, const CollectionSnapshot& at)
       : db_(db), database_(database), at_(at), snapshot_(raw(at)) {}
 
+  std::vector<std::string> run_files() {
+    check_files();
+    return std::move(damages_);
+  }
   std::vector<std::string> run() {
     check_files();
     check_meta();
@@ -251,6 +255,10 @@ class Verifier {
 
 Result<std::vector<std::string>> CollectionDb::verify(const CollectionSnapshot& at) const {
   return Verifier(*this, *database_, at).run();
+}
+
+Result<std::vector<std::string>> CollectionDb::verify_files(const CollectionSnapshot& at) const {
+  return Verifier(*this, *database_, at).run_files();
 }
 
 }  // namespace sightline::storage

@@ -135,8 +135,14 @@ TEST_P(Metrics, OrderAsTheirFormulaSays) {
       const auto wanted = nearest(metric, vectors, queries.row(i), 10);
       const Json& hits = answer["results"][i]["hits"];
       EXPECT_EQ(ids_of(hits), std::vector<std::uint64_t>(wanted.begin(), wanted.end()));
-      EXPECT_NEAR(hits[0]["score"].get<double>(),
-                  score(metric, queries.row(i), vectors.row(wanted[0]), 12), 1e-4);
+      const double best = score(metric, queries.row(i), vectors.row(wanted[0]), 12);
+      const bool is_distance = metric == "euclid" || metric == "manhattan";
+      EXPECT_NEAR(hits[0]["score"].get<double>(), is_distance ? -best : best, 1e-4);
+
+      std::vector<std::string> limited = how;
+      const double limit = hits[4]["score"];  // the largest distance, or the least score
+      limited.insert(limited.end(), {"--min-score", dump_json(Json(limit))});
+      EXPECT_EQ(search(file, limited)["results"][i]["hits"].size(), 5U);
     }
   }
 }

@@ -174,6 +174,15 @@ std::string refined() {
   return serialise(index);
 }
 
+std::string id_map_of_refined() {
+  faiss::IndexScalarQuantizer codes(kDim, faiss::ScalarQuantizer::QT_8bit);
+  faiss::IndexRefineFlat refined_index(&codes);
+  refined_index.train(kRows, rows().values().data());
+  faiss::IndexIDMap2 index(&refined_index);
+  add_with_ids(index);
+  return serialise(index);
+}
+
 struct ForeignCase {
   std::string name;
   std::function<std::string()> file;
@@ -263,6 +272,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"IvfFlatOverGraph", ivf_flat_over_graph, "IVF7,Flat", Distance::kL2, false},
         {"Hnsw", graph, "HNSW6,Flat", Distance::kInnerProduct, false},
         {"Refined", refined, "Refine,Flat", Distance::kL2, false},
+        {"IdMapOfRefined", id_map_of_refined, "IDMap2,Refine,Flat", Distance::kL2, true},
         {"IdMap", id_map_of_flat<faiss::IndexIDMap>, "IDMap,Flat", Distance::kL2, true},
         {"IdMap2", id_map_of_flat<faiss::IndexIDMap2>, "IDMap2,Flat", Distance::kL2, true},
         {"IdMapOfLists", id_map_of_lists, "IDMap2,IVF7,Flat", Distance::kL2, true},

@@ -119,7 +119,6 @@ INSTANTIATE_TEST_SUITE_P(
         {"PcaWithIds", "PCA8,IVF8,Flat", {"ids"}, true, kNeedsIds},
         {"NormBesideVectors", "L2norm,Flat", {}, true},
         {"Refined", "IVF8,PQ4x4,RFlat", {}},
-        {"IdMapOfRefined", "IDMap,SQ8,RFlat", {"ids"}},
         {"RefinedGraph", "HNSW8_SQ8,RFlat", {}},
     }),
     [](const auto& info) { return info.param.name; });

@@ -58,6 +58,36 @@ class Snapshots : public testing::Test {
   std::unique_ptr<DataFolder> folder_;
 };
 
+TEST_F(Snapshots, OfADamagedCollectionAreRefused) {
+  make_script(30);
+  const auto db = folder_->collection_folder("c") / "db";
+  folder_.reset();
+  folder_ = open("data");  // what was in the log is in tables then
+  ASSERT_TRUE(folder_->open_collection("c"));
+  ASSERT_TRUE(snapshot());
+  folder_.reset();
+  std::filesystem::path table;
+  for (const auto& entry : std::filesystem::directory_iterator(db))
+    if (entry.path().extension() == ".sst" && (table.empty() || entry.path() < table))
+      table = entry.path();
+  ASSERT_FALSE(table.empty());
+  {
+    std::fstream file(table, std::ios::in | std::ios::out | std::ios::binary);
+    const char byte = static_cast<char>(file.get() ^ 0x40);
+    file.seekp(0);
+    file.put(byte);
+  }
+  folder_ = open("data");
+  const auto refused = snapshot("again.tar");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, StatusCode::kCorruption);
+  EXPECT_THAT(refused.error().message,
+              AllOf(HasSubstr("\"c\""), HasSubstr(table.filename()), HasSubstr("repair")));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "again.tar"));
+  ASSERT_TRUE(folder_->repair_collection("c"));
+  EXPECT_TRUE(snapshot("again.tar"));
+}
+
 TEST_F(Snapshots, AreRestoredHereAndElsewhere) {
   const auto store = make_script(30);
   const auto manifest = snapshot();
