@@ -125,7 +125,7 @@ constexpr std::array kFeatures = std::to_array<QdrantFeature>({
     {"`on_disk`, `on_disk_payload`, `memory`, `datatype`", kEchoed, "vectors stay float32"},
     {"`shard_number`, `replication_factor`, `write_consistency_factor`, `read_fan_out_*`", kEchoed,
      "one node"},
-    {"`metadata`", kServed, "merged by PATCH"},
+    {"`metadata`", kServed, "merged by PATCH, where a null removes its key"},
     {"`wait`", kServed, "writes are always done when they are answered; the word differs"},
     {"`ordering`, `consistency`", kEchoed, "checked, without effect"},
     {"`timeout`", kServed, ""},

@@ -295,16 +295,27 @@ Json with_described_names(const BodyNode& body) {
   return renamed;
 }
 
+/// Of an object with members of any names: a null removes its member.
+void merge_freely(Json& target, const Json& changes) {
+  for (const auto& [key, value] : changes.items()) {
+    if (value.is_null()) {
+      target.erase(key);
+    } else {
+      target[key] = value;
+    }
+  }
+}
+
 /// Sets the members of `changes` in `target`, objects member by member as far as `rules` go.
 void merge(Json& target, const Json& changes, Rules rules) {
   for (const auto& [key, value] : changes.items()) {
     const auto rule =
         std::ranges::find_if(rules, [&key = key](const Rule& r) { return r.name == key; });
     const bool whole = rule == rules.end() || rule->check != check_object;
-    if (whole || !target.contains(key)) {
+    if (!whole && rule->members.empty()) {
+      merge_freely(target.emplace(key, Json::object()).first.value(), value);
+    } else if (whole || !target.contains(key)) {
       target[key] = value;
-    } else if (rule->members.empty()) {
-      target[key].update(value);
     } else {
       merge(target[key], value, rule->members);
     }

@@ -177,9 +177,12 @@ TEST(QdrantSettings, UpdatesAreMerged) {
   update(R"({"vectors": {"": {"hnsw_config": {"m": 32}, "on_disk": true, "quantization_config":
       {"scalar": {"type": "int8", "quantile": 0.8}}}},
       "hnsw_config": {"ef_construct": 123}, "params": {"on_disk_payload": false},
-      "sparse_vectors": {"words": {"index": {"on_disk": true}}}, "metadata": {"a": 1, "b": 1}})");
+      "sparse_vectors": {"words": {"index": {"on_disk": true}}},
+      "metadata": {"a": 1, "b": 1, "c": null}})");
+  EXPECT_EQ(config_of(config)["metadata"], parsed(R"({"a": 1, "b": 1})"));
   update(R"({"vectors": {"": {"hnsw_config": {"ef_construct": 50}, "quantization_config":
-      {"product": {"compression": "x32"}}}}, "metadata": {"b": 2},
+      {"product": {"compression": "x32"}}}},
+      "metadata": {"a": null, "b": 2, "c": {"kept": null}, "never there": null},
       "quantization_config": {"binary": {}}, "optimizers_config": {"max_optimization_threads": "auto"}})");
   Json json = config_of(config);
   EXPECT_EQ(json["params"]["vectors"], parsed(R"({"size": 4, "distance": "Cosine", "on_disk": true,
@@ -189,7 +192,7 @@ TEST(QdrantSettings, UpdatesAreMerged) {
   EXPECT_EQ(json["hnsw_config"]["ef_construct"], 123);
   EXPECT_EQ(json["params"]["on_disk_payload"], false);
   EXPECT_EQ(json["params"]["sparse_vectors"]["words"]["index"]["on_disk"], true);
-  EXPECT_EQ(json["metadata"], parsed(R"({"a": 1, "b": 2})"));
+  EXPECT_EQ(json["metadata"], parsed(R"({"b": 2, "c": {"kept": null}})"));
   EXPECT_EQ(json["quantization_config"], parsed(R"({"binary": {}})"));
   EXPECT_EQ(json["optimizer_config"]["max_optimization_threads"], nullptr) << "\"auto\"";
 
