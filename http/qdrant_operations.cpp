@@ -13,6 +13,9 @@ using pipeline::PayloadSelector;
 using pipeline::VectorSelector;
 using pipeline::WriteOp;
 
+constexpr std::string_view kPayloadSelectors =
+    "true, false, a list of keys, {include} or {exclude}";
+
 Result<std::vector<std::string>> read_strings(const BodyNode& list) {
   std::vector<std::string> strings;
   SIGHTLINE_TRY_DO(list.for_each([&strings](const BodyNode& element, std::size_t) -> Result<void> {
@@ -38,9 +41,20 @@ Result<Json> read_payload(const BodyNode& body) {
   return payload.json();
 }
 
+/// read_selector() of an operation with other members beside the selector. There Qdrant reads a
+/// `filter` beside `points` before it passes over it, so it has to be one.
+Result<pipeline::PointSelector> read_member_selector(const BodyNode& body, bool must_exist) {
+  SIGHTLINE_TRY(auto selector, read_selector(body, must_exist));
+  if (selector.filter == nullptr) {
+    const auto unused = find_filter(body);
+    if (!unused && unused.error().code != StatusCode::kUnimplemented) return unused.error();
+  }
+  return selector;
+}
+
 Result<WriteOp> read_set_payload(const BodyNode& body, bool overwrite) {
   SIGHTLINE_TRY(Json payload, read_payload(body));
-  SIGHTLINE_TRY(auto points, read_selector(body, true));
+  SIGHTLINE_TRY(auto points, read_member_selector(body, true));
   std::string key;
   if (const auto member = body.find("key")) {
     SIGHTLINE_TRY(const FieldPath path, read_field_path(*member));
@@ -60,7 +74,7 @@ Result<WriteOp> read_delete_payload(const BodyNode& body) {
   SIGHTLINE_TRY_DO(read_field_paths(keys));
   pipeline::DeletePayloadKeys op;
   SIGHTLINE_TRY(op.keys, read_strings(keys));
-  SIGHTLINE_TRY(op.points, read_selector(body, true));
+  SIGHTLINE_TRY(op.points, read_member_selector(body, true));
   return WriteOp(std::move(op));
 }
 
@@ -70,7 +84,7 @@ Result<WriteOp> read_delete_vectors(const BodyNode& body) {
   pipeline::DeleteVectors op;
   SIGHTLINE_TRY(op.names, read_strings(names));
   if (op.names.empty()) return names.invalid("must have at least 1 items");
-  SIGHTLINE_TRY(op.points, read_selector(body, false));
+  SIGHTLINE_TRY(op.points, read_member_selector(body, false));
   return WriteOp(std::move(op));
 }
 
@@ -133,6 +147,14 @@ Result<PayloadSelector> read_with_payload(const std::optional<BodyNode>& member,
     SIGHTLINE_TRY(selector.paths, read_field_paths(*member));
     return selector;
   }
+  if (!member->json().is_object()) return member->wrong_type(kPayloadSelectors);
+  for (const auto& [key, value] : member->json().items()) {
+    if (key == "include" || key == "exclude") continue;
+    return member->malformed("unknown field `" + key + "`, expected `include` or `exclude`");
+  }
+  if (member->find("include") && member->find("exclude")) {
+    return member->malformed("has both `include` and `exclude`");
+  }
   for (const auto& [key, kind] : {std::pair("include"sv, PayloadSelector::Kind::kInclude),
                                   std::pair("exclude"sv, PayloadSelector::Kind::kExclude)}) {
     if (const auto list = member->find(key)) {
@@ -141,7 +163,7 @@ Result<PayloadSelector> read_with_payload(const std::optional<BodyNode>& member,
       return selector;
     }
   }
-  return member->wrong_type("true, false, a list of keys, {include} or {exclude}");
+  return member->wrong_type(kPayloadSelectors);
 }
 
 Result<VectorSelector> read_with_vector(const BodyNode& body) {

@@ -127,6 +127,42 @@ TEST_F(QdrantRoutesTest, PointsAreAnsweredOnceWithVectorsThatThereAre) {
   }
 }
 
+TEST_F(QdrantRoutesTest, AFilterBesidePointsIsReadAndPassedOver) {
+  ASSERT_EQ(put("/collections/c", R"({"vectors": {"a": {"size": 1, "distance": "Dot"}}})").status,
+            200);
+  ASSERT_EQ(put("/collections/c/points", R"({"points": [{"id": 1, "vector": {"a": [1]}},
+                                                        {"id": 2, "vector": {"a": [1]}}]})")
+                .status,
+            200);
+  struct Case {
+    Method method;
+    std::string route, members;
+    bool is_read;  // else the selector is a union, of which the form with points is taken
+  };
+  for (const Case& c : std::vector<Case>{
+           {Method::kPost, "/payload", R"("payload": {"b": 1}, )", true},
+           {Method::kPut, "/payload", R"("payload": {"b": 1}, )", true},
+           {Method::kPost, "/payload/delete", R"("keys": ["x"], )", true},
+           {Method::kPost, "/vectors/delete", R"("vector": ["a"], )", true},
+           {Method::kPost, "/payload/clear", "", false},
+           {Method::kPost, "/delete", "", false},
+       }) {
+    const std::string route = "/collections/c/points" + c.route;
+    const std::string points = "{" + c.members + R"("points": [1], "filter": )";
+    const QdrantReply bad = call(c.method, route, points + R"({"must": 1}})");
+    EXPECT_EQ(bad.status, c.is_read ? 400 : 200) << c.route;
+    if (c.is_read) {
+      EXPECT_THAT(bad.error(), testing::StartsWith("Format error in JSON body: filter"));
+      EXPECT_EQ(call(c.method, route, points + R"({"must": {"has_id": [2]}}})").status, 200);
+      EXPECT_EQ(call(c.method, route, points + R"({"must": {"slice": {}}}})").status, 200);
+    }
+    if (c.method == Method::kPut) {
+      EXPECT_EQ(get("/collections/c/points/1").result()["payload"], Json({{"b", 1}}));
+      EXPECT_EQ(get("/collections/c/points/2").result()["payload"], Json::object());
+    }
+  }
+}
+
 TEST_F(QdrantRoutesTest, VectorsMayBeCalledVectors) {
   ASSERT_EQ(put("/collections/c", R"({"vectors": {"a": {"size": 2, "distance": "Dot"},
                                                   "b": {"size": 1, "distance": "Dot"}}})")

@@ -124,7 +124,7 @@ TEST(QueryReader, ReadsTheRestOfARequest) {
   EXPECT_EQ(query.with_payload.kind, PayloadSelector::Kind::kInclude);
   EXPECT_EQ(query.with_payload.paths.size(), 2u);
   EXPECT_THAT(query.with_vectors.names, ElementsAre("x"));
-  EXPECT_EQ(query_of(R"({"with_payload": {"exclude": ["a"]}})").with_payload.kind,
+  EXPECT_EQ(query_of(R"({"with_payload": {"include": null, "exclude": ["a"]}})").with_payload.kind,
             PayloadSelector::Kind::kExclude);
 }
 
@@ -236,6 +236,11 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnequalSparse", R"({"query": {"indices": [1], "values": []}})", kInvalid,
          "[query.values: value [] invalid, must be the same length as indices]"},
         {"BadSelector", R"({"with_payload": 1})", kMalformed, "with_payload: invalid type: 1"},
+        {"NoSelector", R"({"with_payload": {}})", kMalformed, "with_payload: invalid type: {}"},
+        {"BothSelectors", R"({"with_payload": {"include": ["a"], "exclude": ["b"]}})", kMalformed,
+         "with_payload: has both `include` and `exclude`"},
+        {"UnknownSelector", R"({"with_payload": {"include": ["a"], "excludes": null}})", kMalformed,
+         "with_payload: unknown field `excludes`, expected `include` or `exclude`"},
         {"BadVectors", R"({"with_vector": {}})", kMalformed, "with_vector: invalid type: {}"},
         {"Formula", R"({"query": {"formula": "$score"}})", kLeftOut, "`formula` queries"},
         {"Feedback", R"({"query": {"relevance_feedback": {}}})", kLeftOut, "`relevance_feedback`"},
