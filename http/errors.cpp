@@ -145,7 +145,7 @@ Status said_of(RequestPlace place, Status status) {
 }
 
 Status left_out(std::string_view feature) {
-  return {StatusCode::kUnimplemented, std::string(feature) + " is not part of sightline"};
+  return {StatusCode::kUnimplemented, "sightline does not offer " + std::string(feature)};
 }
 
 Response error_response(const Status& status, ErrorStyle style, double seconds) {

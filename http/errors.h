@@ -29,7 +29,7 @@ Result<T> said_of(RequestPlace place, Result<T> result) {
   if (result) return result;
   return said_of(place, std::move(result).error());
 }
-/// 501 that names the feature.
+/// 501 "sightline does not offer `feature`": a noun, singular or plural.
 Status left_out(std::string_view feature);
 
 /// The answer to a failed request, in the style of its route. `seconds`: since the request began.
