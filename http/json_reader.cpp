@@ -91,14 +91,27 @@ bool convert(simdjson::dom::element element, Lists lists, Json& out) {
   return false;
 }
 
-bool read_quickly(const std::string& text, Lists lists, simdjson::dom::parser& parser, Json& out) {
+/// False: it is no JSON, or something only the slower reader can say.
+bool parse_quickly(const std::string& text, simdjson::dom::parser& parser,
+                   simdjson::dom::element& root) {
   if (parser.capacity() < text.size() || parser.max_depth() != kMaxJsonDepth) {
     if (parser.allocate(std::max<std::size_t>(text.size(), 4096), kMaxJsonDepth)) return false;
   }
   const bool is_padded = text.capacity() - text.size() >= simdjson::SIMDJSON_PADDING;
+  return !parser.parse(text.data(), text.size(), !is_padded).get(root);
+}
+
+bool read_quickly(const std::string& text, Lists lists, simdjson::dom::parser& parser, Json& out) {
   simdjson::dom::element root;
-  if (parser.parse(text.data(), text.size(), !is_padded).get(root)) return false;
-  return convert(root, lists, out);
+  return parse_quickly(text, parser, root) && convert(root, lists, out);
+}
+
+/// The slower reader knows where a text went wrong, and takes integers of any length.
+Result<Json> read_slowly(const std::string& text) {
+  constexpr std::string_view kWhat = "body";
+  auto parsed = parse_json(text, kWhat, kMaxJsonDepth);
+  if (parsed) return parsed;
+  return format_error(std::string_view(parsed.error().message).substr(kWhat.size() + 2));
 }
 
 Result<Json> read(const std::string& text, Lists lists) {
@@ -110,14 +123,19 @@ Result<Json> read(const std::string& text, Lists lists) {
     simdjson::dom::parser parser;
     if (read_quickly(text, lists, parser, out)) return out;
   }
-  // The slower reader knows where a text went wrong, and takes integers of any length.
-  constexpr std::string_view kWhat = "body";
-  auto parsed = parse_json(text, kWhat, kMaxJsonDepth);
-  if (parsed) return parsed;
-  return format_error(std::string_view(parsed.error().message).substr(kWhat.size() + 2));
+  return read_slowly(text);
 }
 
 }  // namespace
+
+Result<void> check_json(const std::string& text) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  if (parse_quickly(text, parser, root)) return {};
+  auto json = read_slowly(text);
+  if (!json) return std::move(json).error();
+  return {};
+}
 
 Result<Json> read_json(const std::string& text) { return read(text, Lists::kPlain); }
 Result<Json> read_json_with_rows(const std::string& text) { return read(text, Lists::kRows); }

@@ -21,6 +21,9 @@ Result<Json> read_json(const std::string& text);
 
 inline constexpr std::size_t kJsonPadding = 64;
 
+/// Whether read_json() would take `text`, without a tree of it where it does. errors  its own.
+Result<void> check_json(const std::string& text);
+
 /// As read_json(), but a list of kMinRow numbers or more, not all of them integers, and all of them
 /// finite as floats, comes as those floats: a binary value, which no JSON text stands for, that
 /// row_of() reads. Vectors of queries need not become a tree and be gathered from it again.

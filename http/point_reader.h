@@ -36,9 +36,10 @@ struct UpdateVectorsBatch {
 using UpdateOperation = std::variant<PointBatch, UpdateVectorsBatch, pipeline::WriteOp>;
 
 // All three may enlarge the capacity of `body` (RequestBody has enough) and leave its text alone.
-// errors  kInvalidArgument: malformed, with the path in the body; kValidation: columns of unequal
-//         length, rows of a multi-vector of unequal or no length, sparse indices that repeat or are
-//         not as many as values; kUnimplemented: shard keys, inference of objects.
+// errors  kInvalidArgument: no JSON or nested too deep, as read_json() says it; malformed, with the
+//         path in the body; kValidation: columns of unequal length, rows of a multi-vector of
+//         unequal or no length, sparse indices that repeat or are not as many as values;
+//         kUnimplemented: shard keys, inference of objects.
 
 /// errors  also kInvalidArgument "Empty update request".
 Result<PointBatch> read_upsert(std::string& body);

@@ -57,9 +57,19 @@ Status Place::broken(std::string_view rule) const {
 Status Place::failure(simdjson::error_code error, std::string_view expected) const {
   if (error == simdjson::INCORRECT_TYPE || error == simdjson::NUMBER_ERROR ||
       error == simdjson::NUMBER_OUT_OF_RANGE) {
-    return wrong_type(expected);
+    return unsound("invalid type, expected " + std::string(expected));
   }
-  return malformed(simdjson::error_message(error));
+  return unsound(simdjson::error_message(error));
+}
+
+Status Place::unsound(std::string_view message) const {
+  return {StatusCode::kCorruption, malformed(message).message};
+}
+
+Status blame_text(Status failure, const std::string& body) {
+  if (failure.code != StatusCode::kCorruption) return failure;
+  if (auto sound = check_json(body); !sound) return std::move(sound).error();
+  return invalid_argument(std::move(failure.message));
 }
 
 bool is_present(ondemand::value value) {
@@ -95,9 +105,12 @@ Result<PointId> to_point_id(ondemand::value value, const Place& place) {
 }
 
 Result<Json> to_json(ondemand::value value, const Place& place) {
-  if (place.depth > kMaxJsonDepth) return place.malformed("recursion limit exceeded");
   ondemand::json_type type{};
   if (const auto error = value.type().get(type)) return place.failure(error, "a value");
+  const bool is_list = type == ondemand::json_type::object || type == ondemand::json_type::array;
+  if (is_list && place.depth >= kMaxJsonDepth) {
+    return place.unsound("nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+  }
   switch (type) {
     case ondemand::json_type::object: {
       Json object = Json::object();
@@ -134,7 +147,7 @@ Result<Json> to_json(ondemand::value value, const Place& place) {
       // is_null() consumes the token, and says so of nothing but "null".
       bool null = false;
       if (const auto error = value.is_null().get(null)) return place.failure(error, "null");
-      if (!null) return place.malformed("expected a value");
+      if (!null) return place.unsound("expected a value");
       return Json(nullptr);
     }
   }

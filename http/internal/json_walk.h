@@ -29,9 +29,15 @@ struct Place {
   Status wrong_type(std::string_view expected) const;  ///< 400 "PATH: invalid type, expected ..."
   Status malformed(std::string_view message) const;    ///< 400 "PATH: `message`"
   Status broken(std::string_view rule) const;          ///< 422 "[PATH: `rule`]"
-  /// What simdjson says of the value: of another type than `expected`, or no JSON at all.
+  /// What simdjson says of the value: of another type than `expected`, or no JSON at all. Which of
+  /// the two, the whole text tells: kCorruption until blame_text() has looked at it.
   Status failure(simdjson::error_code error, std::string_view expected) const;
+  Status unsound(std::string_view message) const;  ///< kCorruption: "PATH: `message`".
 };
+
+/// A failure()'s answer: what read_json() says of `body`, if that is no JSON, else the failure,
+/// 400. Other failures stay as they are.
+Status blame_text(Status failure, const std::string& body);
 
 /// Any value, with exact 64-bit integers. errors  kInvalidArgument: also deeper than kMaxJsonDepth.
 Result<Json> to_json(ondemand::value value, const Place& place);
