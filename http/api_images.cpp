@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -44,14 +45,24 @@ Result<Json> parse_payload(std::string_view text) {
   return payload;
 }
 
-/// Whether the keys of `payload` are names of these files, and its values objects.
-bool goes_by_file_name(const Json& payload, const std::vector<UploadItem>& items) {
-  if (!payload.is_object() || payload.empty()) return false;
-  return std::ranges::all_of(payload.items(), [&](const auto& entry) {
-    return entry.value().is_object() && std::ranges::any_of(items, [&](const UploadItem& item) {
-             return item.picture.name == entry.key();
-           });
-  });
+/// Objects by the names of these files.
+Result<void> give_by_file_name(const Json& payload, std::vector<UploadItem>& items) {
+  for (const auto& [key, value] : payload.items()) {
+    bool is_known = false;
+    for (UploadItem& item : items) {
+      if (item.picture.name != key) continue;
+      is_known = true;
+      if (!value.is_null()) item.payload = value;
+    }
+    const std::string path = "payload[" + dump_json(key) + "]";
+    if (!is_known) {
+      return validation_error(path, value, "must be of a file of this request, as other keys are");
+    }
+    if (!value.is_object() && !value.is_null()) {
+      return validation_error(path, value, "must be an object: the key is the name of a file");
+    }
+  }
+  return {};
 }
 
 Result<void> give_payloads(const Json& payload, std::vector<UploadItem>& items) {
@@ -71,12 +82,24 @@ Result<void> give_payloads(const Json& payload, std::vector<UploadItem>& items) 
     }
     return {};
   }
-  const bool by_name = goes_by_file_name(payload, items);
-  for (UploadItem& item : items) {
-    if (!by_name) {
-      item.payload = payload;
-    } else if (payload.contains(item.picture.name)) {
-      item.payload = payload[item.picture.name];
+  if (std::ranges::any_of(
+          items, [&](const UploadItem& item) { return payload.contains(item.picture.name); })) {
+    return give_by_file_name(payload, items);
+  }
+  for (UploadItem& item : items) item.payload = payload;
+  return {};
+}
+
+/// The second of two pictures would silently take the place of the first.
+Result<void> check_distinct_ids(const std::vector<UploadItem>& items) {
+  std::map<PointId, std::string_view> names;
+  for (const UploadItem& item : items) {
+    if (!item.id) continue;
+    const auto [known, is_first] = names.emplace(*item.id, item.picture.name);
+    if (!is_first) {
+      return validation_error("id", item.id->to_json(),
+                              "must be given once: it is that of " + std::string(known->second) +
+                                  " and of " + item.picture.name);
     }
   }
   return {};
@@ -334,6 +357,7 @@ Result<UploadWish> uploads_from_form(std::span<const FormPart> parts) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     SIGHTLINE_TRY(wish.items[i].id, parse_upload_id(ids[i]));
   }
+  SIGHTLINE_TRY_DO(check_distinct_ids(wish.items));
   if (payload) SIGHTLINE_TRY_DO(give_payloads(*payload, wish.items));
   return wish;
 }
