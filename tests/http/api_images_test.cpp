@@ -160,6 +160,22 @@ TEST_F(ApiImages, RawBodyAndTar) {
               SizeIs(1));
 }
 
+TEST_F(ApiImages, ATarThatEndsWithinAPictureIsOneFailure) {
+  const std::string whole = make_tar({{"1.png", make_png(4)}, {"2.png", make_png(5)}});
+  const std::size_t second = whole.find("2.png");
+  const Json cut =
+      post_body(kImages, "application/x-tar", whole.substr(0, second + 512 + 20)).json();
+  EXPECT_EQ(cut["indexed"], 1) << cut;
+  EXPECT_EQ(cut["failed"], 1);
+  ASSERT_THAT(cut["results"], SizeIs(2));
+  EXPECT_EQ(cut["results"][1]["name"], "2.png");
+  // Between two pictures it is the tar that fails.
+  const Json between =
+      post_body(kImages, "application/x-tar", whole.substr(0, second + 100)).json();
+  EXPECT_EQ(between["failed"], 1) << between;
+  EXPECT_EQ(between["results"].back()["name"], "the tar");
+}
+
 TEST_F(ApiImages, PicturesComeBackAsTheyWere) {
   const std::string png = make_png(9);
   ASSERT_EQ(post_form(kImages, {{"f", png, "nine.png"}, {"id", "9"}}).status, 200);
