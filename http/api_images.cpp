@@ -14,6 +14,7 @@
 #include "http/percent.h"
 #include "pipeline/data_folder.h"
 #include "pipeline/encoder_host.h"
+#include "pipeline/picture_search.h"
 
 namespace sightline::http {
 namespace {
@@ -244,15 +245,6 @@ Result<Response> post_images(const Services& services, const Request& request) {
   return answer_whole(std::move(run), name);
 }
 
-void protect(const Request& request, Response& response) {
-  // An URL with the content's version never changes its meaning.
-  response.headers.add("Cache-Control", request.query.find("v")
-                                            ? "private, max-age=31536000, immutable"
-                                            : "private, no-cache");
-  response.headers.add("X-Content-Type-Options", "nosniff");
-  response.headers.add("Content-Security-Policy", std::string(kPicturePolicy));
-}
-
 /// A point of a collection, as the routes below name it.
 struct PictureTarget {
   std::shared_ptr<pipeline::CollectionStore> store;
@@ -267,9 +259,27 @@ Result<PictureTarget> target_of(const Services& services, const Request& request
   return target;
 }
 
+/// Whether `?v=` names the content that the point has now: such a URL never changes its meaning.
+/// Others are of other content, or made up.
+Result<bool> names_content(const Request& request, const PictureTarget& target) {
+  const auto version = request.query.find("v");
+  if (!version || version->empty()) return false;
+  SIGHTLINE_TRY(auto points, target.store->get({&target.id, 1}, {true, false}));
+  if (points.empty() || !points[0]) return false;  // deleted meanwhile
+  return pipeline::to_picture_hit(*std::move(points[0]), {}).version == *version;
+}
+
+void protect(bool is_kept, Response& response) {
+  response.headers.add("Cache-Control",
+                       is_kept ? "private, max-age=31536000, immutable" : "private, no-cache");
+  response.headers.add("X-Content-Type-Options", "nosniff");
+  response.headers.add("Content-Security-Policy", std::string(kPicturePolicy));
+}
+
 Result<Response> send_picture(const Services& services, const Request& request,
                               const PictureTarget& target,
                               const pipeline::PointPictureOptions& options) {
+  SIGHTLINE_TRY(const bool is_kept, names_content(request, target));
   SIGHTLINE_TRY(pipeline::PointPicture picture,
                 pipeline::point_picture(*target.store, target.id, options, services.encoders,
                                         services.pool, request.deadline));
@@ -285,7 +295,7 @@ Result<Response> send_picture(const Services& services, const Request& request,
   } else {
     response.body = std::get<std::string>(std::move(picture.body));
   }
-  protect(request, response);
+  protect(is_kept, response);
   return response;
 }
 
@@ -303,6 +313,7 @@ Result<Response> get_image(const Services& services, const Request& request) {
 
 Result<Response> get_thumbnail(const Services& services, const Request& request) {
   SIGHTLINE_TRY(const PictureTarget target, target_of(services, request));
+  SIGHTLINE_TRY(const bool is_kept, names_content(request, target));
   auto thumbnail = target.store->thumbnail(target.id);
   if (!thumbnail) {
     if (thumbnail.error().code != StatusCode::kNotFound) return std::move(thumbnail).error();
@@ -315,7 +326,7 @@ Result<Response> get_thumbnail(const Services& services, const Request& request)
   response.content_type = "image/jpeg";
   response.etag = "\"" + std::to_string(checksum64(*thumbnail)) + "\"";
   response.body = *std::move(thumbnail);
-  protect(request, response);
+  protect(is_kept, response);
   return response;
 }
 

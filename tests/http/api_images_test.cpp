@@ -190,14 +190,36 @@ TEST_F(ApiImages, PicturesComeBackAsTheyWere) {
   EXPECT_EQ(image.headers.find("content-disposition"), "inline; filename*=UTF-8''nine.png");
   EXPECT_THAT(image.etag, testing::MatchesRegex("\".+\""));
 
-  const Reply kept = get("/v1/images/photos/9/thumbnail?v=abc");
-  EXPECT_EQ(kept.status, 200);
-  EXPECT_EQ(kept.content_type, "image/jpeg");
-  EXPECT_EQ(kept.body.substr(0, 2), "\xff\xd8");
-  EXPECT_THAT(std::string(kept.headers.find("cache-control").value_or("")), HasSubstr("immutable"));
+  const Reply thumbnail = get("/v1/images/photos/9/thumbnail");
+  EXPECT_EQ(thumbnail.status, 200);
+  EXPECT_EQ(thumbnail.content_type, "image/jpeg");
+  EXPECT_EQ(thumbnail.body.substr(0, 2), "\xff\xd8");
+  EXPECT_EQ(thumbnail.headers.find("cache-control"), "private, no-cache");
   EXPECT_EQ(get("/v1/images/photos/9?original=true").body, png);
   EXPECT_EQ(get("/v1/images/photos/9?timeout=5").body, png) << "any request may say it";
   EXPECT_EQ(get("/v1/images/photos/9?orignal=true").status, 422);
+}
+
+TEST_F(ApiImages, OnlyTheNameOfTheContentIsKeptForGood) {
+  ASSERT_EQ(post_form(kImages, {{"f", make_png(9), "nine.png"}, {"id", "9"}}).status, 200);
+  const Json hit = post("/v1/search", {{"collection", "photos"}}).json()["hits"][0];
+  const auto cached = [&](const std::string& target) {
+    const Reply reply = get(target);
+    EXPECT_EQ(reply.status, 200) << target;
+    return std::string(reply.headers.find("cache-control").value_or(""));
+  };
+  for (const std::string key : {"image_url", "thumbnail_url"}) {
+    const std::string url = "/" + hit[key].get<std::string>();
+    EXPECT_EQ(cached(url), "private, max-age=31536000, immutable");
+    for (const std::string other : {"", "?v=", "?v=abc"}) {
+      EXPECT_EQ(cached(url.substr(0, url.find('?')) + other), "private, no-cache") << other;
+    }
+  }
+  // Another picture under the id: what the old name says is not there any more.
+  ASSERT_EQ(post_form(kImages, {{"f", make_png(10), "ten.png"}, {"id", "9"}}).status, 200);
+  for (const std::string key : {"image_url", "thumbnail_url"}) {
+    EXPECT_EQ(cached("/" + hit[key].get<std::string>()), "private, no-cache") << key;
+  }
 }
 
 struct Traversal {
