@@ -40,6 +40,8 @@ Status too_large(std::uint64_t limit) {
           "larger than " + std::to_string(limit) + " bytes, the limit of one picture"};
 }
 
+Status is_empty() { return invalid_argument("is empty"); }
+
 bool starts_like_a_picture(std::span<const std::byte> bytes) {
   const auto header = codecs::parse_header(bytes);
   return header || header.error().code != StatusCode::kInvalidArgument;
@@ -188,6 +190,7 @@ Result<Picture> ImageSource::load(std::string_view text, const Deadline& deadlin
   if (starts_with_ignoring_case(text, "data:")) {
     auto bytes = load_data(text.substr(5), options_.max_bytes);
     if (bytes && bytes->size() > options_.max_bytes) bytes = too_large(options_.max_bytes);
+    if (bytes && bytes->empty()) bytes = is_empty();
     if (!bytes) return bytes.error().with_context("image given as \"data:\" URL");
     return Picture{"data: URL", *std::move(bytes)};
   }
@@ -198,6 +201,7 @@ Result<Picture> ImageSource::load(std::string_view text, const Deadline& deadlin
                     context + ": pictures from other servers are not allowed here"};
     }
     auto bytes = fetch_http(std::string(text), options_, deadline);
+    if (bytes && bytes->empty()) bytes = is_empty();
     if (!bytes) return bytes.error().with_context(context);
     return Picture{shown(text), *std::move(bytes)};
   }
@@ -226,6 +230,7 @@ Result<Picture> ImageSource::load(std::string_view text, const Deadline& deadlin
   auto real = resolve_path(path);
   auto bytes = real ? read_under(*real, options_.roots, options_.max_bytes)
                     : Result<std::vector<std::byte>>(real.error());
+  if (bytes && bytes->empty()) return is_empty().with_context("image " + shown(text));
   if (!bytes) {
     Status status = bytes.error().with_context("image " + shown(text) +
                                                (is_file_url ? "" : ": taken for a path"));

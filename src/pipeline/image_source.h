@@ -42,11 +42,11 @@ class ImageSource {
  public:
   explicit ImageSource(ImageSourceOptions options) : options_(std::move(options)) {}
 
-  /// The bytes that `text` stands for; they are not decoded.
+  /// The bytes that `text` stands for, one at least; they are not decoded.
   /// errors  name the rule that took `text` and why it failed. kInvalidArgument: bad base64 or
-  ///         URL; kPermissionDenied: http off, an address that is not public, a path outside of the
-  ///         roots; kNotFound: no such file; kResourceExhausted: over max_bytes; kIoError: the
-  ///         other server failed; kDeadlineExceeded, kCancelled.
+  ///         URL, an empty picture; kPermissionDenied: http off, an address that is not public, a
+  ///         path outside of the roots; kNotFound: no such file; kResourceExhausted: over
+  ///         max_bytes; kIoError: the other server failed; kDeadlineExceeded, kCancelled.
   Result<Picture> load(std::string_view text, const Deadline& deadline) const;
 
   /// The resolved form of a path of the server that a request names, if it lies under a root.

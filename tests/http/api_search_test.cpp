@@ -299,6 +299,13 @@ TEST_F(ApiSearch, Failures) {
   EXPECT_EQ(invalid.error("type"), "invalid_request_error");
   EXPECT_THAT(invalid.error(), StartsWith("Validation error in JSON body: [limit: value 0 "));
 
+  std::ofstream(allowed_ / "empty.png");
+  for (const std::string& image :
+       {std::string("data:,"), std::string("data:;base64,"), (allowed_ / "empty.png").string()}) {
+    const Reply empty = post("/v1/search", {{"query", {{"image", image}}}});
+    EXPECT_EQ(empty.status, 400) << image;
+    EXPECT_THAT(empty.error(), HasSubstr("is empty"));
+  }
   const Reply rerank = post("/v1/search", {{"query", "a"}, {"rerank", true}});
   EXPECT_EQ(rerank.status, 501);
   EXPECT_THAT(rerank.error(), HasSubstr("rerank"));

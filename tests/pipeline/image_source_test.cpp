@@ -118,6 +118,7 @@ class ImageSourceTest : public testing::Test {
   ImageSourceTest() {
     root_.write("a b.jpg", jpeg_);
     root_.write("in/b.png", "png bytes");
+    root_.write("empty.png", "");
     outside_.write("secret.png", "secret");
     std::filesystem::create_symlink(outside_ / "secret.png", root_ / "link.png");
     std::filesystem::create_symlink(root_ / "in", root_ / "folder");
@@ -171,6 +172,10 @@ TEST_F(ImageSourceTest, RefusesByTheRule) {
       {"data:image/png;base64,AAA", StatusCode::kInvalidArgument, "multiple of 4"},
       {"data:image/png;base64,AA A", StatusCode::kInvalidArgument, "character 3"},
       {"data:,%zz", StatusCode::kInvalidArgument, "hex"},
+      {"data:,", StatusCode::kInvalidArgument, "URL: is empty"},
+      {"data:;base64,", StatusCode::kInvalidArgument, "URL: is empty"},
+      {"file://" + at("empty.png"), StatusCode::kInvalidArgument, "empty.png: is empty"},
+      {at("empty.png"), StatusCode::kInvalidArgument, "empty.png: is empty"},
       {"data:;base64," + std::string(140'000, 'A'), StatusCode::kResourceExhausted, "100000 bytes"},
       {std::string(400'000, 'A'), StatusCode::kResourceExhausted, "100000 bytes"},
       {"http://example.com/a.jpg", StatusCode::kPermissionDenied, "not allowed"},
