@@ -167,6 +167,7 @@ Response error_response(int http_status, std::string_view message, ErrorStyle st
                                      {"param", param_of(message)},
                                      {"code", openai_code(http_status)}}}});
   }
+  if (http_status == 401) response.headers.add("WWW-Authenticate", "Bearer");
   if (http_status == 501) response.headers.add("x-should-retry", "false");
   if (http_status == 429) response.headers.add("Retry-After", std::string(kRetryAfterSeconds));
   return response;

@@ -34,7 +34,8 @@ Status left_out(std::string_view feature);
 
 /// The answer to a failed request, in the style of its route. `seconds`: since the request began.
 /// Where Qdrant has a prefix for the kind ("Not found: ", "Wrong input: "), it is put before
-/// messages that lack it. 501 carries x-should-retry: false, 429 a Retry-After of 1 to 9.
+/// messages that lack it. 401 carries WWW-Authenticate, 501 x-should-retry: false, 429 a
+/// Retry-After of 1 to 9.
 Response error_response(const Status& status, ErrorStyle style, double seconds);
 /// For failures that have no StatusCode: 405, 413, 415, 429, 431.
 Response error_response(int http_status, std::string_view message, ErrorStyle style,

@@ -165,12 +165,11 @@ bool Gate::check_origin(const Request& request, Headers& cors, Refusal& refusal)
 }
 
 std::optional<Principal> Gate::find_principal(const Request& request, const Peer& peer,
-                                              Refusal& refusal) const {
+                                              ErrorStyle style, Refusal& refusal) const {
   if (keys_.has_keys()) {
     if (const std::string_view key = given_key(request.headers); !key.empty()) {
       if (auto principal = keys_.find(key)) return principal;
-      refusal.response =
-          error_response(401, "Invalid API key or JWT", error_style_of(request.path), 0);
+      refusal.response = error_response(401, "Invalid API key or JWT", style, 0);
       return std::nullopt;
     }
     if (const std::string_view token = cookie(request.headers, KeyRing::kCookieName);
@@ -239,8 +238,9 @@ Result<Admission> Gate::admit(Request request, const RequestHead& head, const Pe
   const Status refused{StatusCode::kCancelled, ""};
   const ErrorStyle style = error_style_of(request.path);
   auto found = routes_.match(request.method, request.path);
-  const bool is_free = found && found->route != nullptr && found->route->right == Right::kNone;
-  auto principal = find_principal(request, peer, refusal);
+  const Route* route = found ? found->route : nullptr;
+  const bool is_free = route != nullptr && route->right == Right::kNone;
+  auto principal = find_principal(request, peer, route != nullptr ? route->errors : style, refusal);
   if (!principal && !is_free) return refused;
   // What needs no key is answered whatever key is sent.
   request.principal = principal ? *std::move(principal) : anonymous();
@@ -281,7 +281,6 @@ Result<Admission> Gate::admit(Request request, const RequestHead& head, const Pe
     }
     refusal.response =
         error_response(is_known || !keys_.has_keys() ? 403 : 401, message, match.route->errors, 0);
-    if (refusal.response.status == 401) refusal.response.headers.add("WWW-Authenticate", "Bearer");
     return refused;
   }
 

@@ -57,8 +57,9 @@ class Gate {
   bool answers_to(std::string_view host) const;
   bool is_allowed_origin(std::string_view origin) const;
   Principal anonymous() const;
+  /// nullopt: the key is wrong, and `refusal` says so in `style`.
   std::optional<Principal> find_principal(const Request& request, const Peer& peer,
-                                          Refusal& refusal) const;
+                                          ErrorStyle style, Refusal& refusal) const;
   bool check_origin(const Request& request, Headers& cors, Refusal& refusal) const;
   bool plan_body(const RequestHead& head, Admission& admission, Refusal& refusal) const;
 

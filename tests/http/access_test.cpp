@@ -118,8 +118,30 @@ TEST_F(Access, KeysHaveRightsAndCollections) {
        }) {
     EXPECT_EQ(status(c.method, c.target, c.headers), c.status) << c.target << " " << c.headers;
   }
-  EXPECT_EQ(connect().request("GET", "/read").header("www-authenticate"), "Bearer");
   EXPECT_EQ(connect().request("GET", "/read", bearer(kPhotosKey)).body, "gallery");
+}
+
+TEST_F(Access, A401HasTheShapeOfItsRoute) {
+  use_keys();
+  for (const auto& [pattern, style] :
+       {std::pair("/ours", ErrorStyle::kOpenAi), std::pair("/theirs", ErrorStyle::kQdrant)}) {
+    route({.pattern = pattern, .errors = style, .handle = [](Request&) -> Result<Response> {
+             return text("");
+           }});
+  }
+  start();
+  for (const std::string& headers : {std::string(), bearer("read-key-2")}) {
+    const HttpAnswer ours = connect().request("GET", "/ours", headers);
+    EXPECT_EQ(ours.status, 401);
+    EXPECT_THAT(ours.body, HasSubstr(R"({"error":{"code":"invalid_api_key")"));
+    EXPECT_EQ(ours.header("www-authenticate"), "Bearer");
+    const HttpAnswer theirs = connect().request("GET", "/theirs", headers);
+    EXPECT_EQ(theirs.status, 401);
+    EXPECT_THAT(theirs.body, HasSubstr(R"({"status":{"error":)"));
+    EXPECT_EQ(theirs.header("www-authenticate"), "Bearer");
+  }
+  EXPECT_THAT(connect().request("GET", "/v1/nothing", bearer("read-key-2")).body,
+              HasSubstr(R"({"error":{)"));
 }
 
 TEST_F(Access, KeysAreCheckedBeforeTheBodyIsRead) {
@@ -222,7 +244,9 @@ class Sessions : public Access {
 };
 
 TEST_F(Sessions, AKeyIsTradedForACookie) {
-  EXPECT_EQ(connect().post_json("/v1/session", "{\"key\": \"wrong-key\"}").status, 401);
+  const HttpAnswer wrong = connect().post_json("/v1/session", "{\"key\": \"wrong-key\"}");
+  EXPECT_EQ(wrong.status, 401);
+  EXPECT_EQ(wrong.header("www-authenticate"), "Bearer");
   EXPECT_EQ(connect().post_json("/v1/session", "{\"key\": 1}").status, 422);
   EXPECT_EQ(connect().post_json("/v1/session", "[]").status, 422);
   const std::string cookie = log_in(kPhotosKey);
