@@ -102,9 +102,13 @@ struct ByteRange {
   std::uint64_t first = 0, last = 0;  // inclusive
 };
 
+/// Numbers of any length: files have fewer bytes than 64 bits can count.
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc::result_out_of_range && end == text.data() + text.size()) {
+    return UINT64_MAX;
+  }
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }

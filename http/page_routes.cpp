@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http/errors.h"
+#include "http/internal/text.h"
 #include "http/qdrant_version.h"
 #include "http/routes.h"
 
@@ -58,10 +59,29 @@ bool is_plain_name(std::string_view name) {
   });
 }
 
+/// "text/html; q=0.9", but not with a weight of 0, which refuses the type (RFC 9110, 12.4.2).
+bool takes_html(std::string_view range) {
+  const std::size_t end = std::min(range.find(';'), range.size());
+  if (internal::lower(internal::trim(range.substr(0, end))) != "text/html") return false;
+  range.remove_prefix(end);
+  while (!range.empty()) {
+    range.remove_prefix(1);
+    const std::string parameter = internal::lower(internal::trim(range.substr(0, range.find(';'))));
+    if (parameter.starts_with("q=")) return parameter.find_first_not_of("0.", 2) != parameter.npos;
+    range.remove_prefix(std::min(range.find(';'), range.size()));
+  }
+  return true;
+}
+
 /// A browser's Accept names text/html; programs send "*/*" or nothing.
 bool wants_page(const Request& request) {
-  const auto accept = request.headers.find("accept");
-  return accept && accept->find("text/html") != accept->npos;
+  std::string_view accept = request.headers.find("accept").value_or("");
+  while (!accept.empty()) {
+    const std::size_t end = std::min(accept.find(','), accept.size());
+    if (takes_html(accept.substr(0, end))) return true;
+    accept.remove_prefix(std::min(end + 1, accept.size()));
+  }
+  return false;
 }
 
 void add(RouteTable& table, std::string pattern, std::string summary, Handler handle) {

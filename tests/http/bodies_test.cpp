@@ -187,6 +187,13 @@ TEST_F(Bodies, FilesGoInRanges) {
                 "/" + size,
             data.substr(data.size() - 3)},
            {"Range: bytes=99999999-\r\n", 416, "bytes */" + size, ""},
+           // Longer numbers than 64 bits hold.
+           {"Range: bytes=0-99999999999999999999\r\n", 206,
+            "bytes 0-" + std::to_string(data.size() - 1) + "/" + size, data},
+           {"Range: bytes=-99999999999999999999\r\n", 206,
+            "bytes 0-" + std::to_string(data.size() - 1) + "/" + size, data},
+           {"Range: bytes=99999999999999999999-\r\n", 416, "bytes */" + size, ""},
+           {"Range: bytes=0-9x\r\n", 200, "", data},
            {"Range: bytes=5-2\r\n", 200, "", data},
            {"Range: bytes=1-2,4-5\r\n", 200, "", data},
            {"Range: bytes=2-5\r\nIf-Range: " + etag + "\r\n", 206, "bytes 2-5/" + size,
@@ -262,6 +269,15 @@ TEST_F(Bodies, ThePageGoesToBrowsersAndTheVersionToPrograms) {
                          "Accept: text/html\r\nIf-None-Match: " + page.header("etag") + "\r\n")
                 .status,
             304);
+  for (const std::string accept :
+       {"text/html;q=0.001", "application/json;q=0.9, Text/HTML ; charset=utf-8; Q=0.1"}) {
+    EXPECT_EQ(client.request("GET", "/", "Accept: " + accept + "\r\n").body, page.body) << accept;
+  }
+  for (const std::string accept : {"text/html;q=0", "text/html; q=0.000, */*", "text/html-x"}) {
+    EXPECT_THAT(client.request("GET", "/", "Accept: " + accept + "\r\n").body,
+                HasSubstr("qdrant - vector"))
+        << accept;
+  }
   const HttpAnswer version = client.request("GET", "/", "Accept: */*\r\n");
   EXPECT_EQ(version.header("content-type"), "application/json");
   EXPECT_EQ(version.header("vary"), "Accept");
