@@ -182,6 +182,27 @@ Result<HostedModel> EncoderHost::find(std::string_view name) {
   return HostedModel(std::move(model));
 }
 
+Result<fs::path> EncoderHost::locate(std::string_view name) const {
+  auto folder = impl_->folder_of(name);
+  if (folder || name.find('/') == name.npos) return folder;
+  // A path rather than a name: where it leads is said before that nothing is there.
+  const std::vector<fs::path>& roots = impl_->parts.options.roots;
+  const fs::path path(name);
+  std::vector<fs::path> places;
+  if (path.is_absolute()) places.push_back(path);
+  if (path.is_relative()) {
+    for (const fs::path& root : roots) places.push_back(root / path);
+  }
+  std::optional<Status> outside;
+  for (const fs::path& place : places) {
+    auto resolved = resolve_under(place, roots);
+    if (resolved || resolved.error().code != StatusCode::kPermissionDenied) return folder;
+    outside = std::move(resolved).error();
+  }
+  if (outside) return *std::move(outside);
+  return folder;
+}
+
 Result<HostedModel> EncoderHost::find(const ModelIdentity& identity) {
   if (identity.checksum.empty())
     return failed_precondition("the vectors came from outside, not from a model");

@@ -93,6 +93,9 @@ class EncoderHost {
   /// errors  kNotFound names the models there are; those of encoders::load_encoder(), which are
   ///         not remembered.
   Result<HostedModel> find(std::string_view name);
+  /// Where the model that find(name) gives lies; it is not loaded.
+  /// errors  kPermissionDenied: a path outside of the roots; kNotFound: as find().
+  Result<std::filesystem::path> locate(std::string_view name) const;
   /// The model that made vectors: known by its checksum, looked for at its recorded path, among
   /// the roots and as the default.
   /// errors  kFailedPrecondition: vectors from outside (no checksum), or what is found has another

@@ -31,6 +31,12 @@ Json time_or_null(const std::optional<SystemTime>& time) {
   return time ? Json(rfc3339(*time)) : Json();
 }
 
+/// Whether `model` is a name of the one that the vectors were made with, wherever that lies.
+bool is_own_model(const VectorConfig& vector, std::string_view model) {
+  return model == vector.model.name || model == vector.model.path_hint ||
+         model == vector.parameters.value("model", "");
+}
+
 bool is_finished(JobState state) {
   return state == JobState::kDone || state == JobState::kFailed || state == JobState::kStopped;
 }
@@ -90,6 +96,8 @@ struct JobBoard::Impl {
   void work();
   void run(const JobPtr& job, const JobRequest& request);
   Result<IngestReport> index(const JobPtr& job, const JobRequest& request);
+  /// What can be told before the job begins, without loading a model.
+  Result<void> check_model(const JobRequest& request) const;
   void finish(Job& job, JobState state) REQUIRES(mutex);
   Result<JobPtr> find(std::string_view id) const REQUIRES(mutex);
 
@@ -172,7 +180,7 @@ Result<IngestReport> JobBoard::Impl::index(const JobPtr& job, const JobRequest& 
     SIGHTLINE_TRY(const CollectionInfo info, (*store)->info());
     SIGHTLINE_TRY(model, encoders.find(info, ""));
     ingest_options.decode.alpha = alpha_of(info.config.vectors.at("").model);
-    if (!request.model.empty()) {
+    if (!request.model.empty() && !is_own_model(info.config.vectors.at(""), request.model)) {
       SIGHTLINE_TRY(const HostedModel named, encoders.find(std::string_view(request.model)));
       SIGHTLINE_TRY_DO(check_same_model(info, named->info(), ingest_options.decode.alpha));
     }
@@ -191,6 +199,25 @@ Result<IngestReport> JobBoard::Impl::index(const JobPtr& job, const JobRequest& 
         job->status.progress = progress;
       },
       job->stop.get_token());
+}
+
+Result<void> JobBoard::Impl::check_model(const JobRequest& request) const {
+  const auto store = folder.open_collection(request.collection);
+  if (store) {
+    SIGHTLINE_TRY(const auto config, (*store)->config());
+    const auto vector = config->vectors.find("");
+    if (vector == config->vectors.end() || vector->second.model.checksum.empty()) {
+      return failed_precondition("collection \"" + request.collection +
+                                 "\" has no default vector that a model makes");
+    }
+    if (request.model.empty() || is_own_model(vector->second, request.model)) return {};
+  } else if (store.error().code != StatusCode::kNotFound) {
+    return store.error();
+  }
+  auto model = encoders.locate(request.model);
+  if (model) return {};
+  if (request.model.empty()) return std::move(model).error();
+  return model.error().with_context("model: " + request.model);
 }
 
 void JobBoard::Impl::finish(Job& job, JobState state) {
@@ -218,6 +245,7 @@ Result<JobStatus> JobBoard::start(JobRequest request) {
     if (auto resolved = resolve_under(path, impl_->options.roots); !resolved)
       return resolved.error().with_context("paths: " + path);
   }
+  SIGHTLINE_TRY_DO(impl_->check_model(request));
   const MutexLock lock(impl_->mutex);
   if (impl_->closing) return Status{StatusCode::kCancelled, "the server is stopping"};
   if (impl_->queue.size() >= impl_->options.max_queued) {

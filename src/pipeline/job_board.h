@@ -77,7 +77,8 @@ class JobBoard {
   JobBoard& operator=(const JobBoard&) = delete;
 
   /// Queues a job. errors  kInvalidArgument: no paths, a bad collection name; kPermissionDenied: a
-  /// path outside of the roots; kNotFound: it does not exist; kOverloaded: too many wait.
+  /// path or a model outside of the roots; kNotFound: it does not exist; kFailedPrecondition: the
+  /// collection was not made with a model; kOverloaded: too many wait.
   Result<JobStatus> start(JobRequest request);
   std::vector<JobStatus> list() const;  ///< Newest first.
   /// errors  kNotFound.

@@ -64,6 +64,7 @@ ApiTest::ApiTest(const std::filesystem::path& model) {
   folder_ = *std::move(folder);
   pipeline::EncoderHostOptions encoders;
   encoders.default_model = model.string();
+  encoders.roots = {allowed_.path()};
   encoders_ = std::make_unique<pipeline::EncoderHost>(std::move(encoders), *pool_);
   pipeline::ImageSourceOptions images;
   images.roots = {allowed_.path()};

@@ -64,6 +64,47 @@ TEST_F(ApiJobs, Failures) {
   EXPECT_EQ(refused({{"paths", {"/"}}, {"unknown", 1}}).status, 422);
 }
 
+TEST_F(ApiJobs, ModelsAreToldOfAtOnce) {
+  write_pictures(1);
+  const auto start = [&](const std::string& collection, const std::string& model) {
+    return post(
+        "/v1/jobs",
+        {{"collection", collection}, {"model", model}, {"paths", {allowed_.path().string()}}});
+  };
+  for (const std::string outside : {"/etc", "/not-there", "../../../etc"}) {
+    const Reply refused = start("new", outside);
+    EXPECT_EQ(refused.status, 403) << outside;
+    EXPECT_EQ(refused.error(), "model: " + outside + ": is not in a folder that requests may name");
+  }
+  for (const std::string missing : {"nothere", "org/nothere", "/nothere"}) {
+    const std::string model =
+        missing.starts_with('/') ? allowed_.path().string() + missing : missing;
+    const Reply refused = start("new", model);
+    EXPECT_EQ(refused.status, 404) << model;
+    EXPECT_THAT(refused.error(), HasSubstr("there is no model \"" + model + "\""));
+  }
+  EXPECT_THAT(get("/v1/jobs").json()["jobs"], testing::IsEmpty());
+
+  // The default's folder, its name, and those of the model that the collection has.
+  for (const std::string& own :
+       {encoders_->options().default_model, std::string("clip-vit-tiny"), std::string()}) {
+    const Reply started = start("photos", own);
+    ASSERT_EQ(started.status, 202) << own << started.body;
+    EXPECT_EQ(wait_for(started.json()["id"])["state"], "done") << own;
+  }
+  pipeline::CollectionConfig config;
+  config.vectors[""].dim = 4;
+  ASSERT_TRUE(folder_->create_collection("outside", config));
+  const Reply without = start("outside", "");
+  EXPECT_EQ(without.status, 409) << "as uploads";
+  EXPECT_THAT(without.error(), HasSubstr("no default vector that a model makes"));
+  config.vectors[""].model = {"0123456789abcdef", "white", "own", "/models/own", "fp32"};
+  const auto held = folder_->create_collection("moved", config);  // not opened by two at once
+  ASSERT_TRUE(held);
+  EXPECT_EQ(start("moved", "/models/own").status, 202);
+  EXPECT_EQ(start("moved", "/models/other").status, 403);
+}
+
 TEST_F(ApiJobs, KeysSeeJobsOfTheirCollections) {
   write_pictures(1);
   const std::string id =
