@@ -18,13 +18,14 @@ std::string operation_name(const Route& route) {
   return std::string(method_name(route.method)) + " " + route.pattern;
 }
 
-/// "#NAME" -> a reference, "binary" and "json" -> strings, "strings" -> a list, else a plain type.
-Json schema_of(const std::string& word) {
+/// "#NAME" -> a reference, "binary" and "json" -> strings, else a plain type; a schema stays one.
+Json schema_of(const Json& given) {
+  if (given.is_object()) return given;
+  const auto& word = given.get_ref<const std::string&>();
   if (word.starts_with('#')) return {{"$ref", "#/components/schemas/" + word.substr(1)}};
   if (word == "binary")
     return {{"type", "string"}, {"contentMediaType", "application/octet-stream"}};
   if (word == "json") return {{"type", "string"}, {"contentMediaType", "application/json"}};
-  if (word == "strings") return {{"type", "array"}, {"items", {{"type", "string"}}}};
   return {{"type", word}};
 }
 
@@ -32,7 +33,7 @@ Json schema_of(const std::string& word) {
 Json content_of(const Json& words) {
   Json content = Json::object();
   for (const auto& [type, word] : words.items()) {
-    content[type] = {{"schema", schema_of(word.get<std::string>())}};
+    content[type] = {{"schema", schema_of(word)}};
   }
   return content;
 }
@@ -48,13 +49,24 @@ Json parameters_of(const Route& route, const Json& data) {
     pattern.remove_prefix(close + 1);
   }
   const Json query = data.value("query", Json::object());
+  const Json required = data.value("required", Json::array());
   for (const auto& [name, word] : query.items()) {
     parameters.push_back({{"name", name},
                           {"in", "query"},
-                          {"required", false},
-                          {"schema", schema_of(word.get<std::string>())}});
+                          {"required", std::ranges::find(required, Json(name)) != required.end()},
+                          {"schema", schema_of(word)}});
   }
+  parameters.push_back({{"$ref", "#/components/parameters/timeout"}});
   return parameters;
+}
+
+/// What the gate reads of every request.
+Json timeout_parameter() {
+  return {{"name", kTimeoutParameter},
+          {"in", "query"},
+          {"required", false},
+          {"description", "Seconds that the answer is waited for."},
+          {"schema", {{"type", "integer"}, {"minimum", 1}}}};
 }
 
 Json operation_of(const Route& route, const Json& data) {
@@ -114,6 +126,7 @@ Json openapi_document(const RouteTable& table) {
       {"paths", std::move(paths)},
       {"components",
        {{"schemas", parse_own(kSchemas)},
+        {"parameters", {{"timeout", timeout_parameter()}}},
         {"responses",
          {{"Error", {{"description", "What went wrong."}, {"content", error_content}}}}},
         {"securitySchemes",

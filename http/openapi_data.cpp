@@ -8,25 +8,39 @@ const std::string_view kOperations = R"json({
   "answer": "#SearchAnswer"},
 "GET /v1/search": {
   "tag": "search", "answer": "#SearchAnswer",
-  "query": {"q": "string", "id": "#PointId", "collection": "string", "limit": "integer",
-            "offset": "integer", "cursor": "string", "filter": "json", "score_threshold": "number",
-            "diversity": "number", "group_by": "string", "group_size": "integer", "sort": "string",
-            "with_payload": "string", "with_vector": "boolean", "exact": "boolean",
-            "nprobe": "integer", "ef_search": "integer", "rerank": "boolean",
-            "enrich": "boolean"}},
+  "query": {"q": "string", "id": "#PointId", "collection": "string",
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
+            "offset": {"type": "integer", "minimum": 0, "maximum": 10000, "default": 0},
+            "cursor": "string", "filter": "json", "score_threshold": "number",
+            "diversity": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+            "group_by": "string",
+            "group_size": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3},
+            "sort": "string", "with_payload": "string", "with_vector": "boolean",
+            "exact": "boolean",
+            "nprobe": {"type": "integer", "minimum": 0, "maximum": 65536},
+            "ef_search": {"type": "integer", "minimum": 0, "maximum": 65536},
+            "rerank": "boolean", "enrich": "boolean"}},
 "GET /v1/collections": {"tag": "collections", "answer": "#CollectionList"},
 "GET /v1/collections/{collection}": {"tag": "collections", "answer": "#Collection"},
 "GET /v1/collections/{collection}/facets": {
   "tag": "collections", "answer": "#Facets",
-  "query": {"field": "strings", "limit": "integer", "filter": "json"}},
+  "required": ["field"],
+  "query": {"field": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20},
+            "filter": "json"}},
 "GET /v1/collections/{collection}/duplicates": {
   "tag": "collections", "answer": "#Duplicates",
-  "query": {"max_distance": "integer", "limit": "integer", "offset": "integer",
+  "query": {"max_distance": {"type": "integer", "minimum": 0, "maximum": 11, "default": 6},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
+            "offset": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
             "filter": "json"}},
 "POST /v1/collections/{collection}/images": {
-  "tag": "pictures", "answer": "#UploadAnswer",
-  "body": {"multipart/form-data": "#UploadForm", "image/*": "binary",
-           "application/x-tar": "binary"},
+  "tag": "pictures",
+  "answer": {"application/json": "#UploadAnswer", "application/x-ndjson": "#UploadLine"},
+  "body": {"multipart/form-data": "#UploadForm", "application/x-tar": "binary",
+           "application/tar": "binary", "image/*": "binary",
+           "*/*": {"type": "string", "contentMediaType": "application/octet-stream",
+                   "description": "Taken for one picture; application/json is a 415."}},
   "query": {"id": "#PointId", "name": "string", "payload": "json"}},
 "GET /v1/images/{collection}/{id}": {
   "tag": "pictures", "answer": {"image/*": "binary"},
@@ -78,7 +92,8 @@ const std::string_view kSchemas = R"json({
        "weight": {"type": "number", "default": 1, "description": "Not 0; negative: away from it."}}}]},
 "PayloadSelector": {
   "oneOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}},
-            {"type": "object", "properties": {
+            {"type": "object", "additionalProperties": false,
+             "minProperties": 1, "maxProperties": 1, "properties": {
               "include": {"type": "array", "items": {"type": "string"}},
               "exclude": {"type": "array", "items": {"type": "string"}}}}]},
 "Search": {
@@ -227,6 +242,13 @@ const std::string_view kSchemas = R"json({
     "indexed": {"type": "integer"}, "updated": {"type": "integer"},
     "unchanged": {"type": "integer"}, "failed": {"type": "integer"},
     "timings_ms": {"type": "object", "additionalProperties": {"type": "number"}}}},
+"UploadLine": {
+  "description": "One line: of a picture; the last the counts, or what ended the work early.",
+  "oneOf": [{"$ref": "#/components/schemas/UploadResult"},
+            {"type": "object", "required": ["indexed", "updated", "unchanged", "failed"],
+             "properties": {"indexed": {"type": "integer"}, "updated": {"type": "integer"},
+                            "unchanged": {"type": "integer"}, "failed": {"type": "integer"}}},
+            {"$ref": "#/components/schemas/Error"}]},
 "JobRequest": {
   "type": "object", "required": ["paths"], "additionalProperties": false,
   "properties": {
@@ -236,7 +258,8 @@ const std::string_view kSchemas = R"json({
     "prune": {"type": "boolean", "default": false},
     "follow_symlinks": {"type": "boolean", "default": false},
     "hidden": {"type": "boolean", "default": false},
-    "model": {"type": "string", "description": "Of a collection that does not exist yet."}}},
+    "model": {"type": "string",
+              "description": "That a new collection is made with; another has to be made with it."}}},
 "Job": {
   "type": "object",
   "required": ["id", "kind", "state", "collection", "paths", "created_at", "started_at", "finished_at",
