@@ -99,10 +99,11 @@ TEST_F(ApiJobs, ModelsAreToldOfAtOnce) {
   EXPECT_EQ(without.status, 409) << "as uploads";
   EXPECT_THAT(without.error(), HasSubstr("no default vector that a model makes"));
   config.vectors[""].model = {"0123456789abcdef", "white", "own", "/models/own", "fp32"};
-  const auto held = folder_->create_collection("moved", config);  // not opened by two at once
-  ASSERT_TRUE(held);
-  EXPECT_EQ(start("moved", "/models/own").status, 202);
+  ASSERT_TRUE(folder_->create_collection("moved", config));
   EXPECT_EQ(start("moved", "/models/other").status, 403);
+  const Reply moved = start("moved", "/models/own");
+  ASSERT_EQ(moved.status, 202) << moved.body;
+  EXPECT_THAT(wait_for(moved.json()["id"])["error"].get<std::string>(), HasSubstr("not here"));
 }
 
 TEST_F(ApiJobs, KeysSeeJobsOfTheirCollections) {
