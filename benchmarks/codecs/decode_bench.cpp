@@ -14,7 +14,7 @@ namespace {
 struct Picture {
   std::vector<std::byte> bytes;
   ImageHeader header;
-  image::Image pixels;
+  image::Image pixels, small;
 };
 
 Picture load(const std::string& file) {
@@ -24,6 +24,7 @@ Picture load(const std::string& file) {
   picture.bytes = *read_file(folder / file);
   picture.header = *parse_header(picture.bytes);
   picture.pixels = *decode(picture.bytes, {});
+  picture.small = *shrink(picture.pixels.view(), 256);
   return picture;
 }
 
@@ -49,8 +50,13 @@ void register_all() {
     add("metadata", [](const Picture& p) { benchmark::DoNotOptimize(read_metadata(p.bytes)); });
     add("perceptual_hash",
         [](const Picture& p) { benchmark::DoNotOptimize(perceptual_hash(p.pixels.view())); });
+    add("shrink", [](const Picture& p) { benchmark::DoNotOptimize(shrink(p.pixels.view(), 256)); });
+    add("small_thumbnail",
+        [](const Picture& p) { benchmark::DoNotOptimize(make_thumbnail(p.small.view())); });
+    add("small_hash",
+        [](const Picture& p) { benchmark::DoNotOptimize(perceptual_hash(p.small.view())); });
     add("thumbnail",
-        [](const Picture& p) { benchmark::DoNotOptimize(make_thumbnail(p.pixels.view())); });
+        [](const Picture& p) { benchmark::DoNotOptimize(make_thumbnail(p.pixels.view(), 256)); });
   }
 }
 
