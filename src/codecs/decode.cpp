@@ -190,6 +190,19 @@ Result<ImageHeader> parse_header(std::span<const std::byte> bytes) {
   });
 }
 
+std::string pixel_limit_text(std::uint64_t max_pixels) {
+  return "the limit image.max_pixels is " + std::to_string(max_pixels);
+}
+
+Result<void> check_pixels(const ImageHeader& header, std::uint64_t max_pixels) {
+  const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
+  if (pixels <= max_pixels) return {};
+  return Status{StatusCode::kResourceExhausted,
+                std::string(format_name(header.format)) + " of " + std::to_string(header.width) +
+                    " x " + std::to_string(header.height) + " = " + std::to_string(pixels) +
+                    " pixels; " + pixel_limit_text(max_pixels)};
+}
+
 std::uint64_t decode_cost_bytes(const ImageHeader& header) {
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   // The turned copy exists beside the stored one, when the codec's own memory is gone.
@@ -201,13 +214,11 @@ std::uint64_t decode_cost_bytes(const ImageHeader& header) {
 Result<image::Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options,
                             image::Image spare) {
   SIGHTLINE_TRY(const ImageHeader header, parse_header(bytes));
-  const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
-  if (pixels > options.max_pixels) {
-    return Status{StatusCode::kResourceExhausted,
-                  std::string(format_name(header.format)) + " of " + std::to_string(header.width) +
-                      " x " + std::to_string(header.height) + " = " + std::to_string(pixels) +
-                      " pixels; the limit image.max_pixels is " +
-                      std::to_string(options.max_pixels)};
+  SIGHTLINE_TRY_DO(check_pixels(header, options.max_pixels));
+  if (bytes.size() < header.min_bytes) {
+    return damaged(header.format, std::to_string(bytes.size()) + " bytes cannot hold " +
+                                      std::to_string(header.width) + " x " +
+                                      std::to_string(header.height) + " pixels");
   }
   if (header.format != Format::kJpeg) spare = {};  // not to lie idle beside what is decoded
   return without_exceptions([&]() -> Result<image::Image> {

@@ -31,8 +31,9 @@ struct ImageHeader {
   std::size_t width = 0, height = 0;  ///< Stored size, before orientation.
   int orientation = 1;                ///< EXIF 1..8.
   bool animated = false;
-  bool has_alpha = false;  ///< As far as the header tells.
-  bool buffered = false;   ///< Progressive or interlaced: the codec keeps the whole picture.
+  bool has_alpha = false;       ///< As far as the header tells.
+  bool buffered = false;        ///< Progressive or interlaced: the codec keeps the whole picture.
+  std::uint64_t min_bytes = 0;  ///< A file of fewer bytes cannot hold the picture; 0: not known.
 };
 
 /// errors  kInvalidArgument: not a known picture format, empty; kCorruption: header cut or
@@ -51,13 +52,18 @@ struct DecodeOptions {
   AlphaRule alpha = AlphaRule::kWhite;
 };
 
+/// "the limit image.max_pixels is N": what the message of check_pixels() ends in.
+std::string pixel_limit_text(std::uint64_t max_pixels);
+/// errors  kResourceExhausted: more than `max_pixels` pixels; names format, size and limit.
+Result<void> check_pixels(const ImageHeader& header, std::uint64_t max_pixels);
+
 /// Bytes that decoding `header` takes at its peak (pixels and working copies), for the budget.
 std::uint64_t decode_cost_bytes(const ImageHeader& header);
 
 /// 8-bit RGB with orientation applied; 16-bit samples are `value >> 8`; gray is repeated; palettes
 /// are looked up; CMYK by Pillow's plain formula; colour profiles are ignored.
-/// errors  as parse_header(); kResourceExhausted: over max_pixels, names value and limit;
-///         kCorruption: truncated or damaged data. Thread-safe; never throws.
+/// errors  as parse_header(), then as check_pixels(); kCorruption: truncated or damaged data.
+///         Thread-safe; never throws.
 /// `spare` is a picture that nobody needs any more: where the format allows (JPEG) and its size
 /// is about right its memory is used again, which saves zeroing it and taking it from the system, a
 /// twentieth of the time.

@@ -123,11 +123,7 @@ Result<ImageHeader> gif_header(ByteView bytes) {
         header.width = std::max(header.width, frame.x + frame.width);
         header.height = std::max(header.height, frame.y + frame.height);
         header.has_alpha |= frame.width < header.width || frame.height < header.height;
-        if (frame.width * frame.height > kMaxLzwRatio * bytes.size()) {
-          return damaged(Format::kGif, std::to_string(bytes.size()) + " bytes cannot hold " +
-                                           std::to_string(frame.width) + " x " +
-                                           std::to_string(frame.height) + " pixels");
-        }
+        header.min_bytes = frame.width * frame.height / kMaxLzwRatio;
       }
       at = skip_blocks(bytes, at + 10 + color_table_bytes(bytes.u8(at + 9)) + 1);
     } else {

@@ -43,11 +43,11 @@ bool is_frame_header(std::uint8_t marker) {
 }
 
 // Huffman coding spends at least one bit on the DC value of every 8 x 8 block, and the component
-// sampled best has at least a quarter of all blocks: fewer bytes cannot hold the picture.
-bool plausible(std::size_t num_bytes, std::uint8_t frame, const ImageHeader& header) {
-  if (frame > kSof2) return true;
+// sampled best has at least a quarter of all blocks.
+std::uint64_t min_bytes(std::uint8_t frame, const ImageHeader& header) {
+  if (frame > kSof2) return 0;
   const std::uint64_t blocks = ((header.width + 7) / 8) * ((header.height + 7) / 8);
-  return blocks / 4 <= static_cast<std::uint64_t>(num_bytes) * 8;
+  return (blocks / 4 + 7) / 8;
 }
 
 struct ErrorManager {
@@ -202,11 +202,7 @@ Result<ImageHeader> jpeg_header(ByteView bytes) {
     at += length;
   }
   if (frame == 0) return damaged(Format::kJpeg, "it has no frame header");
-  if (header.width > 0 && header.height > 0 && !plausible(bytes.size(), frame, header)) {
-    return damaged(Format::kJpeg, std::to_string(bytes.size()) + " bytes cannot hold " +
-                                      std::to_string(header.width) + " x " +
-                                      std::to_string(header.height) + " pixels");
-  }
+  header.min_bytes = min_bytes(frame, header);
   return header;
 }
 

@@ -25,13 +25,14 @@ struct Layout {
 
 Layout layout_of(ByteView bytes) { return {bytes.u8(24), bytes.u8(25), bytes.u8(28) != 0}; }
 
-// Deflate shrinks at most 1032-fold: fewer bytes cannot hold the picture.
-bool plausible(ByteView bytes, const ImageHeader& header) {
+// Deflate shrinks at most 1032-fold.
+std::uint64_t min_bytes(ByteView bytes, const ImageHeader& header) {
   const Layout layout = layout_of(bytes);
   constexpr std::uint64_t kSamples[] = {1, 0, 3, 1, 2, 0, 4, 0};
   const std::uint64_t bits = layout.bit_depth * kSamples[layout.color_type & 7];
   const std::uint64_t row = (header.width * bits + 7) / 8 + 1;
-  return row <= kMaxDeflateRatio * bytes.size() / std::max<std::uint64_t>(header.height, 1);
+  if (row > UINT64_MAX / std::max<std::uint64_t>(header.height, 1)) return UINT64_MAX;
+  return row * header.height / kMaxDeflateRatio;
 }
 
 struct Source {
@@ -133,11 +134,7 @@ Result<ImageHeader> png_header(ByteView bytes) {
     if (is("IEND")) break;
     at += 12 + length;
   }
-  if (header.width > 0 && header.height > 0 && !plausible(bytes, header)) {
-    return damaged(Format::kPng, std::to_string(bytes.size()) + " bytes cannot hold " +
-                                     std::to_string(header.width) + " x " +
-                                     std::to_string(header.height) + " pixels");
-  }
+  header.min_bytes = min_bytes(bytes, header);
   return header;
 }
 

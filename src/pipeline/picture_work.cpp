@@ -122,12 +122,9 @@ class PictureWork {
   }
 
   std::optional<Outcome> over_limit() {
-    const std::uint64_t pixels = std::uint64_t{header_.width} * header_.height;
-    if (pixels <= context_.options.decode.max_pixels) return std::nullopt;
-    return skipped(skip::kTooLarge, label() + ": " + std::to_string(header_.width) + " x " +
-                                        std::to_string(header_.height) + " is " +
-                                        std::to_string(pixels) + " pixels; " +
-                                        pixel_limit_text(context_.options.decode.max_pixels));
+    const auto fits = codecs::check_pixels(header_, context_.options.decode.max_pixels);
+    if (fits) return std::nullopt;
+    return skipped(fits.error().with_context(label()));
   }
 
   Result<void> timed_read(SourceReader& reader, std::uint64_t total) {

@@ -30,7 +30,7 @@ std::string lower_extension(const std::string& path) {
 }
 
 Result<InputPath> resolve_input(const std::string& path) {
-  if (path.empty()) return invalid_argument("an empty PATH was given");
+  if (path.empty()) return invalid_argument("PATH \"\" is empty; it must name a file or folder");
   const std::unique_ptr<char, FreeText> resolved(realpath(path.c_str(), nullptr));
   struct stat status {};
   if (!resolved || stat(resolved.get(), &status) != 0) {
@@ -79,10 +79,6 @@ Result<std::vector<InputPath>> resolve_inputs(const std::vector<std::string>& pa
     inputs.push_back(std::move(input));
   }
   return inputs;
-}
-
-std::string pixel_limit_text(std::uint64_t max_pixels) {
-  return "the limit is " + std::to_string(max_pixels) + " pixels";
 }
 
 Result<void> SourceScout::run(const std::vector<InputPath>& inputs) {
@@ -187,8 +183,7 @@ bool SourceScout::worth_retrying(const SourceRecord& record) const {
   // Permissions, memory and limits change without the file's knowing.
   if (record.skip_reason == skip::kUnreadable || record.skip_reason == skip::kFailed) return true;
   return record.skip_reason == skip::kTooLarge && record.size <= kMaxFileBytes &&
-         record.skip_message.find(pixel_limit_text(options_.decode.max_pixels)) ==
-             std::string::npos;
+         !record.skip_message.ends_with(codecs::pixel_limit_text(options_.decode.max_pixels));
 }
 
 void SourceScout::unreadable_folder(const std::string& path, const std::string& message) {

@@ -125,6 +125,34 @@ TEST(Limits, PixelsAreCountedBeforeDecoding) {
   EXPECT_TRUE(decode(load_picture("rgb.png"), options));
 }
 
+// A GIF whose screen and first frame are 65535 x 65535.
+std::vector<std::byte> huge_gif() {
+  std::vector<std::byte> gif = load_picture("palette.gif");
+  const auto flags = std::to_integer<unsigned>(gif[10]);
+  const std::size_t frame = 13 + (std::size_t{3} << ((flags & 7) + 1));
+  EXPECT_EQ(gif.at(frame), std::byte{0x2C});
+  std::fill_n(gif.begin() + 6, 4, std::byte{0xFF});
+  std::fill_n(gif.begin() + static_cast<std::ptrdiff_t>(frame) + 5, 4, std::byte{0xFF});
+  return gif;
+}
+
+TEST(Limits, ComeBeforeWhatATinyFileCanHold) {
+  for (const auto& [bytes, size] : {std::pair(claiming("rgb.png", 16, 20'000), "20000 x 20000"),
+                                    std::pair(claiming("rgb.png", 16, 0x7FFFFFFF),
+                                              "2147483647 x 2147483647 = 4611686014132420609"),
+                                    std::pair(huge_gif(), "65535 x 65535 = 4294836225")}) {
+    const auto picture = decode(bytes, {});
+    ASSERT_FALSE(picture);
+    EXPECT_EQ(picture.error().code, StatusCode::kResourceExhausted) << picture.error().message;
+    EXPECT_THAT(picture.error().message,
+                AllOf(HasSubstr(size), HasSubstr("the limit image.max_pixels is 100000000")));
+  }
+  const auto below = decode(claiming("rgb.png", 16, 9'000), {});
+  ASSERT_FALSE(below);
+  EXPECT_EQ(below.error().code, StatusCode::kCorruption);
+  EXPECT_THAT(below.error().message, HasSubstr("cannot hold 9000 x 9000"));
+}
+
 TEST(Limits, TinyFilesCannotClaimHugePictures) {
   const auto start = std::chrono::steady_clock::now();
   DecodeOptions options;
@@ -144,6 +172,9 @@ TEST(Limits, TinyFilesCannotClaimHugePictures) {
   const auto huge = decode(jpeg, options);
   ASSERT_FALSE(huge);
   EXPECT_THAT(huge.error().message, HasSubstr("cannot hold 65535 x 65535"));
+  const auto gif = decode(huge_gif(), options);
+  ASSERT_FALSE(gif);
+  EXPECT_THAT(gif.error().message, HasSubstr("cannot hold 65535 x 65535"));
 
   std::vector<std::byte> bmp = load_picture("rgb.bmp");
   bmp[20] = bmp[24] = std::byte{0x7F};

@@ -208,8 +208,8 @@ TEST_F(IngestTest, UnusablePicturesAreNamedAndRemembered) {
     EXPECT_THAT(line.at("message").get<std::string>(),
                 HasSubstr(line.at("path").get<std::string>()));
     if (line.at("reason") != "too_large") continue;
-    EXPECT_THAT(line.at("message").get<std::string>(), HasSubstr("100 x 100 is 10000 pixels"));
-    EXPECT_THAT(line.at("message").get<std::string>(), HasSubstr("2000"));
+    EXPECT_THAT(line.at("message").get<std::string>(),
+                HasSubstr("png of 100 x 100 = 10000 pixels; the limit image.max_pixels is 2000"));
   }
   const auto record = store_->find_source(uri_of("cut.jpg")).value();
   ASSERT_TRUE(record);
@@ -221,6 +221,16 @@ TEST_F(IngestTest, UnusablePicturesAreNamedAndRemembered) {
   fs::permissions(pictures_ / "cut.jpg", fs::perms::owner_all);
   EXPECT_EQ(counts(index()),  // another limit
             expected(1, 2, {{"corrupt", 1}, {"empty", 1}, {"not_a_picture", 1}}));
+}
+
+TEST_F(IngestTest, ATinyFileThatClaimsTooManyPixelsIsTooLarge) {
+  std::string png = make_png(1, 10, 10);
+  for (const std::size_t at : {16U, 20U}) png.replace(at, 4, std::string("\0\0\x4E\x20", 4));
+  pictures_.write("claims.png", png);
+  EXPECT_EQ(counts(index()), expected(0, 0, {{"too_large", 1}}));
+  EXPECT_THAT(skipped_lines().at(0).at("message").get<std::string>(),
+              HasSubstr("20000 x 20000 = 400000000 pixels; the limit image.max_pixels is"));
+  EXPECT_EQ(counts(index()), expected(0, 0, {{"too_large", 1}}));
 }
 
 TEST_F(IngestTest, ARepairedPictureIsIndexed) {

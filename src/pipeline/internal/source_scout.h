@@ -47,10 +47,6 @@ struct ScoutFindings {
   std::vector<std::string> missing_rows;  ///< URIs of manifest rows whose file is not there.
 };
 
-/// "the limit is N pixels": in the message of a picture over the limit, so that a later run with
-/// another limit looks again.
-std::string pixel_limit_text(std::uint64_t max_pixels);
-
 /// Thread-safety: run() on one thread; findings() after it.
 class SourceScout final : private SourceSink {
  public:
