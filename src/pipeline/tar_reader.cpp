@@ -60,6 +60,16 @@ struct TarStream::Impl {
     const char* reason = archive_error_string(reader.get());
     return corruption(path + ": damaged tar: " + (reason == nullptr ? "cut short" : reason));
   }
+  /// Whether the file ends before the contents of `entry`, whose header was just read, do.
+  /// libarchive itself says so only once the contents are read or passed over.
+  bool cuts(archive_entry* entry) const {
+    if (archive_entry_sparse_count(entry) > 0) return false;  // holes are not in the file
+    const auto size =
+        static_cast<std::uint64_t>(std::max<la_int64_t>(0, archive_entry_size(entry)));
+    const std::uint64_t at =
+        start + static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), -1));
+    return at > file_bytes || size > file_bytes - at;
+  }
 
   std::string path;
   int file = -1;
@@ -105,6 +115,7 @@ Result<TarStream> TarStream::open(const std::string& path, std::uint64_t offset)
 }
 
 std::int64_t TarStream::mtime_ns() const { return impl_->mtime_ns; }
+std::uint64_t TarStream::size() const { return impl_->file_bytes; }
 
 Result<bool> TarStream::next(TarMember& member) {
   for (;;) {
@@ -113,6 +124,10 @@ Result<bool> TarStream::next(TarMember& member) {
     if (status == ARCHIVE_EOF) return false;
     // ARCHIVE_RETRY is a bad header, too: what follows it cannot be told from contents.
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return impl_->damaged();
+    if (impl_->cuts(entry)) {
+      return corruption(impl_->path + ": damaged tar: it ends within \"" + plain_name(entry) +
+                        "\"");
+    }
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr) {
       continue;
     }
@@ -151,6 +166,10 @@ class Scan {
     if (!stream) {
       if (stream.error().code != StatusCode::kCorruption) return stream.error();
       sink_.add(bad_source(to_file_uri(path_), path_, skip::kCorrupt, stream.error().message));
+      return false;
+    }
+    if (stream->size() == 0) {
+      sink_.add(bad_source(to_file_uri(path_), path_, skip::kEmpty, path_ + ": is empty"));
       return false;
     }
     mtime_ns_ = stream->mtime_ns();

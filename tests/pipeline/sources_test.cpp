@@ -253,20 +253,41 @@ TEST_F(Tar, NamesOfAnyBytesInAnyLocale) {
   EXPECT_EQ(content(sink.sources[2]), "c");
 }
 
-TEST_F(Tar, CutWithinAMemberThatOneIsCorrupt) {
-  std::string bytes =
-      make_tar({{"1.jpg", std::string(5000, 'a')}, {"2.jpg", std::string(90'000, 'b')}});
-  bytes.resize(60'000);
-  const RecordingSink sink = scan(root_.write("cut.tar", bytes).string());
-  ASSERT_GE(sink.sources.size(), 2u);
-  EXPECT_EQ(content(sink.sources[0]), std::string(5000, 'a'));
-  const auto reader = open_source(sink.sources[1]);
-  ASSERT_TRUE(reader);
-  std::vector<std::byte> read;
-  const auto failed = (*reader)->read_to((*reader)->size(), read);
-  ASSERT_FALSE(failed);
-  EXPECT_EQ(failed.error().code, StatusCode::kCorruption);
-  EXPECT_THAT(failed.error().message, HasSubstr("cut.tar#2.jpg"));
+TEST_F(Tar, CutAnywhereIsOneDamage) {
+  const std::string whole = make_tar({{"1.jpg", std::string(5000, 'a')},
+                                      {"2.jpg", std::string(90'000, 'b')},
+                                      {"3.json", std::string(200, ' ') + "{}"},
+                                      {"3.jpg", std::string(300, 'c')}});
+  ASSERT_EQ(whole.find(std::string(90'000, 'b')), 6'144u);
+  const std::size_t end_of_2 = 6'144 + 90'000;
+  // Within a header, contents, the filling behind them.
+  for (const std::size_t length : {5'900U, 6'144U, 8'000U, 38'912U, 60'000U, 71'680U, 96'143U,
+                                   96'200U, 96'700U, 96'900U, 97'500U, 97'900U}) {
+    SCOPED_TRACE(length);
+    const std::string path = root_.write("cut.tar", whole.substr(0, length)).string();
+    const RecordingSink sink = scan(path);
+    EXPECT_FALSE(whole_);
+    ASSERT_EQ(sink.sources.size(), length < end_of_2 ? 2u : 3u);
+    EXPECT_EQ(content(sink.sources[0]), std::string(5000, 'a'));
+    EXPECT_EQ(sink.sources.back().uri, to_file_uri(path));
+    EXPECT_EQ(sink.sources.back().problem, "corrupt");
+    EXPECT_THAT(sink.sources.back().problem_message, HasSubstr("cut.tar: damaged tar: "));
+    if (length == 60'000) {
+      EXPECT_THAT(sink.sources.back().problem_message, HasSubstr("it ends within \"2.jpg\""));
+    }
+  }
+}
+
+TEST_F(Tar, CutAfterItWasScanned) {
+  const std::string bytes = make_tar({{"1.jpg", std::string(5000, 'a')}});
+  const fs::path path = root_.write("cut.tar", bytes);
+  const RecordingSink sink = scan(path.string());
+  fs::resize_file(path, 3000);
+  ASSERT_EQ(sink.sources.size(), 1u);
+  const auto reader = open_source(sink.sources[0]);
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, StatusCode::kCorruption);
+  EXPECT_THAT(reader.error().message, HasSubstr("cut.tar"));
 }
 
 TEST_F(Tar, DamageInTheMiddleIsReportedOnce) {
@@ -289,6 +310,10 @@ TEST_F(Tar, NotATarAndEmpty) {
   EXPECT_FALSE(whole_);
   EXPECT_THAT(scan(root_.write("empty.tar", make_tar({})).string()).sources, IsEmpty());
   EXPECT_TRUE(whole_);
+  const RecordingSink nothing = scan(root_.write("nothing.tar", "").string());
+  ASSERT_EQ(nothing.sources.size(), 1u);
+  EXPECT_EQ(nothing.sources[0].problem, "empty");
+  EXPECT_FALSE(whole_);
   RecordingSink sink;
   const auto missing = scan_tar((root_ / "none.tar").string(), {}, sink);
   ASSERT_FALSE(missing);

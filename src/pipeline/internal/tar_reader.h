@@ -35,12 +35,14 @@ class TarStream {
   ~TarStream();
   TarStream(TarStream&&) noexcept;
 
-  /// The next regular file; false at the end. errors  kCorruption: cut or damaged.
+  /// The next regular file; false at the end. errors  kCorruption: cut (also within the contents of
+  /// this file) or damaged.
   Result<bool> next(TarMember& member);
   /// Appends up to `max_bytes` of the current member to `out`. errors  kCorruption: cut short.
   Result<void> read(std::uint64_t max_bytes, std::vector<std::byte>& out);
 
   std::int64_t mtime_ns() const;  ///< Of the tar file.
+  std::uint64_t size() const;     ///< bytes, of the tar file
 
  private:
   struct Impl;
@@ -52,8 +54,9 @@ class TarStream {
 /// the first "." of its last part) are one sample: each of its pictures becomes a source; KEY.json
 /// (an object) gives the columns, KEY.txt the column "caption" unless the JSON has one; others are
 /// passed over. A sample with bad JSON comes as bad rows. Returns whether the tar was read to its
-/// end: if it is damaged, that itself is given to the sink as a bad source. errors  as
-/// TarStream::open(), but for kCorruption.
+/// end: if it is damaged, cut (the member that is cut is not given) or a file of 0 bytes, that
+/// itself is given to the sink as one bad source. errors  as TarStream::open(), but for
+/// kCorruption.
 Result<bool> scan_tar(const std::string& path, const NameFilter& filter, SourceSink& sink);
 
 /// Finds members by name, for manifests. Thread-safety: one thread.
