@@ -10,6 +10,7 @@
 #include "apps/remote.h"
 #include "apps/remote_work.h"
 #include "apps/text_format.h"
+#include "core/log.h"
 #include "index/shard_spec.h"
 #include "pipeline/ingest.h"
 
@@ -23,18 +24,6 @@ struct IndexFlags {
   IndexSpecFlags index;
   RemoteFlags remote;
 };
-
-/// Before a model is loaded and a folder made: a path that was mistyped.
-Result<void> check_paths(const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) {
-    std::error_code error;
-    const auto status = std::filesystem::status(path, error);
-    if (status.type() == std::filesystem::file_type::not_found) {
-      return not_found(path + ": no such file or folder");
-    }
-  }
-  return {};
-}
 
 /// The information of `name`, or nothing if there is no such collection yet.
 Result<std::optional<pipeline::CollectionInfo>> find_collection(pipeline::DataFolder& folder,
@@ -166,6 +155,7 @@ Result<int> index_there(CommandContext& context, const IndexFlags& flags, Remote
   RemoteIndexing indexing;
   indexing.collection = context.settings().collection;
   for (const std::string& path : flags.paths) {
+    if (path.empty()) return invalid_argument("PATH \"\" is empty; it must name a file or folder");
     indexing.paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
   }
   indexing.exclude = flags.exclude;
@@ -185,9 +175,37 @@ Result<int> index_there(CommandContext& context, const IndexFlags& flags, Remote
   return finish(context, *report, summary(context, *report, elapsed.count(), {}, server.url()));
 }
 
+/// A collection that this run has made and into which nothing came would bind whoever tries again
+/// to its model.
+void remove_if_empty(pipeline::DataFolder& folder, const pipeline::CollectionStore& store) {
+  const auto info = store.info();
+  if (!info || info->num_points > 0 || info->num_sources > 0) return;
+  if (const auto removed = folder.delete_collection(info->name); !removed) {
+    log_warning("index", removed.error().message);
+  }
+}
+
+/// Seals what came in and reports.
+Result<pipeline::IngestReport> fill(CommandContext& context, const IndexSpecFlags& index,
+                                    pipeline::CollectionStore& store,
+                                    const encoders::Encoder& encoder,
+                                    const pipeline::IngestOptions& options,
+                                    const InterruptWatch& interrupt) {
+  SIGHTLINE_TRY_DO(apply_index_flags(store, index));
+  ProgressBar bar(context.quiet());
+  auto report = pipeline::ingest(
+      store, encoder, context.pool(), options,
+      [&](const pipeline::IngestProgress& progress) { bar.update(progress); }, interrupt.token());
+  if (!report) return report;
+  SIGHTLINE_TRY_DO(store.flush());
+  SIGHTLINE_TRY_DO(optimize(store, *report, bar, interrupt));
+  bar.clear();
+  return report;
+}
+
 Result<int> index_here(CommandContext& context, const IndexFlags& flags) {
   const auto started = std::chrono::steady_clock::now();
-  SIGHTLINE_TRY_DO(check_paths(flags.paths));
+  SIGHTLINE_TRY_DO(pipeline::check_paths(flags.paths));
   const settings::Settings& settings = context.settings();
   const std::string& name = settings.collection;
   SIGHTLINE_TRY_DO(pipeline::validate_collection_name(name));
@@ -195,22 +213,24 @@ Result<int> index_here(CommandContext& context, const IndexFlags& flags) {
 
   InterruptWatch interrupt(
       "interrupted: finishing the batch in flight (again: stop at once, nothing stored is lost)");
+  std::unique_ptr<encoders::Encoder> encoder;
+  std::error_code error;
+  if (!std::filesystem::exists(settings.data_dir, error)) {  // none is made for a mistyped model
+    SIGHTLINE_TRY(encoder, load_model(context));
+  }
   SIGHTLINE_TRY(const auto folder, open_data_folder(context, pipeline::Access::kWrite));
   SIGHTLINE_TRY(const auto known, find_collection(*folder, name));
 
   pipeline::IngestOptions options;
-  std::unique_ptr<encoders::Encoder> encoder;
   if (known) {
     SIGHTLINE_TRY(encoder, load_model_of(context, *known));
     SIGHTLINE_TRY(options.decode, decode_options_of(context, *known));
   } else {
-    SIGHTLINE_TRY(encoder, load_model(context));
+    if (!encoder) {
+      SIGHTLINE_TRY(encoder, load_model(context));
+    }
     SIGHTLINE_TRY(options.decode, decode_options(settings));
   }
-  SIGHTLINE_TRY(const auto store,
-                pipeline::open_or_create_for(*folder, name, encoder->info(), options.decode.alpha));
-  SIGHTLINE_TRY_DO(apply_index_flags(*store, flags.index));
-
   options.paths = flags.paths;
   options.exclude = flags.exclude;
   options.prune = flags.prune;
@@ -219,18 +239,16 @@ Result<int> index_here(CommandContext& context, const IndexFlags& flags) {
   options.batch_size = static_cast<std::size_t>(settings.ingest.batch_size);
   options.decode_bytes = settings.image.decode_bytes;
   options.thumbnail_edge = static_cast<std::size_t>(settings.image.thumbnail_edge);
+  SIGHTLINE_TRY(const auto store,
+                pipeline::open_or_create_for(*folder, name, encoder->info(), options.decode.alpha));
   SIGHTLINE_TRY(const std::string own_name, folder->resolve_collection(name));
   options.skipped_file = folder->collection_folder(own_name) / "skipped.jsonl";
 
-  ProgressBar bar(context.quiet());
-  auto report = pipeline::ingest(
-      *store, *encoder, context.pool(), options,
-      [&](const pipeline::IngestProgress& progress) { bar.update(progress); }, interrupt.token());
-  if (!report) return std::move(report).error();
-  SIGHTLINE_TRY_DO(store->flush());
-  SIGHTLINE_TRY_DO(optimize(*store, *report, bar, interrupt));
-  bar.clear();
-
+  const auto report = fill(context, flags.index, *store, *encoder, options, interrupt);
+  if (!report) {
+    if (!known) remove_if_empty(*folder, *store);
+    return report.error();
+  }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
   return finish(context, *report, summary(context, *report, elapsed.count(), options.skipped_file));
 }

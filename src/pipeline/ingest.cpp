@@ -38,6 +38,11 @@ Json to_json(const IngestReport& report) {
               {"interrupted", report.interrupted}};
 }
 
+Result<void> check_paths(const std::vector<std::string>& paths) {
+  SIGHTLINE_TRY_DO(resolve_inputs(paths));
+  return {};
+}
+
 Result<IngestReport> ingest(CollectionStore& store, const encoders::Encoder& encoder,
                             ComputePool& pool, const IngestOptions& options,
                             const std::function<void(const IngestProgress&)>& progress,

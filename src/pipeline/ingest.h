@@ -70,6 +70,13 @@ Result<std::shared_ptr<CollectionStore>> open_or_create_for(DataFolder& folder,
                                                             const encoders::EncoderInfo& encoder,
                                                             codecs::AlphaRule alpha);
 
+/// Whether a job could take `paths`, before anything is made for it.
+/// errors  as ingest(): a path that does not exist or is of a kind that is not taken, a manifest
+/// that
+///         cannot be read, without a column `image` or with one that is reserved or named twice;
+///         names the path and the rule.
+Result<void> check_paths(const std::vector<std::string>& paths);
+
 /// Runs one job until all sources are dealt with or `stop` is requested (the batch in flight is
 /// finished then). `progress` is called about four times a second from one thread at a time.
 /// One bad source never ends the job: it is counted, listed and remembered in `sources`.

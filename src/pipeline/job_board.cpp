@@ -185,6 +185,7 @@ Result<IngestReport> JobBoard::Impl::index(const JobPtr& job, const JobRequest& 
       SIGHTLINE_TRY_DO(check_same_model(info, named->info(), ingest_options.decode.alpha));
     }
   } else if (store.error().code == StatusCode::kNotFound) {
+    SIGHTLINE_TRY_DO(check_paths(ingest_options.paths));
     SIGHTLINE_TRY(model, encoders.find(std::string_view(request.model)));
     store =
         open_or_create_for(folder, request.collection, model->info(), ingest_options.decode.alpha);

@@ -94,6 +94,75 @@ TEST_F(IndexAndSearch, FindsThePictureItIsShown) {
   EXPECT_EQ(like["hits"].size(), 11U) << "the point itself is left out";
 }
 
+TEST_F(IndexAndSearch, WhatIsRefusedLeavesNothingBehind) {
+  const std::string folder = write_pictures(1);
+  box_.dir().write("set.tgz", "x");
+  box_.dir().write("empty.csv", "");
+  box_.dir().write("no_image.csv", "file,n\na.bmp,1\n");
+  box_.dir().write("twice.csv", "image,n,n\na.bmp,1,2\n");
+  box_.dir().write("reserved.csv", "image,_image\na.bmp,1\n");
+  box_.dir().write("reserved.jsonl", "{\"image\": \"a.bmp\", \"_image\": {}}\n");
+  for (const char* name : {"set.tgz", "empty.csv", "no_image.csv", "twice.csv", "reserved.csv",
+                           "reserved.jsonl", "none.bmp"}) {
+    SCOPED_TRACE(name);
+    for (const auto& paths :
+         std::vector<std::vector<std::string>>{{box_.path(name)}, {folder, box_.path(name)}}) {
+      const Finished run = index(paths);
+      EXPECT_EQ(run.code, 1);
+      EXPECT_THAT(run.last_error_line(), HasSubstr(name));
+      EXPECT_FALSE(std::filesystem::exists(box_.path("data")));
+    }
+  }
+  EXPECT_EQ(box_.run(with_data({"index", folder, "--model", "nomodel"})).code, 1);
+  EXPECT_FALSE(std::filesystem::exists(box_.path("data")));
+  // Nor is a collection of another model there when the next one comes.
+  EXPECT_EQ(index({box_.path("twice.csv")}).code, 1);
+  EXPECT_EQ(box_.run(with_data({"index", folder, "--model", test_data("clip-vit-tiny-gelu")})).code,
+            0);
+}
+
+TEST_F(IndexAndSearch, ANewCollectionIntoWhichNothingCameIsTakenAway) {
+  const std::string folder = write_pictures(2);
+  const auto collections = [&] {
+    return box_.run(with_data({"collection", "list", "--json"})).json()["collections"].size();
+  };
+  box_.environment["SIGHTLINE_INGEST_BATCH_SIZE"] = "4000";  // more than the model takes
+  const Finished run = index({folder});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.last_error_line(), HasSubstr("batch_size is 4000"));
+  EXPECT_EQ(collections(), 0U);
+  EXPECT_TRUE(std::filesystem::is_empty(box_.path("data/collections")));
+
+  box_.environment.erase("SIGHTLINE_INGEST_BATCH_SIZE");
+  std::filesystem::create_directories(box_.path("nothing"));
+  index_json({box_.path("nothing")});
+  box_.environment["SIGHTLINE_INGEST_BATCH_SIZE"] = "4000";
+  EXPECT_EQ(index({folder}).code, 1);
+  EXPECT_EQ(collections(), 1U) << "it was there before";
+}
+
+TEST_F(IndexAndSearch, TooManyPixelsAreNamedAlikeEverywhere) {
+  const std::string folder = write_pictures(1);
+  index_json({folder});
+  std::string png = testing_support::read_file(test_data("preprocess/images/tiny_5x7.png"));
+  for (const std::size_t at : {16U, 20U}) png.replace(at, 4, std::string("\0\0\x4E\x20", 4));
+  const std::string file = box_.dir().write("pictures/claims.png", png);
+  const std::string message =
+      "claims.png: png of 20000 x 20000 = 400000000 pixels; the limit image.max_pixels is "
+      "100000000";
+  EXPECT_EQ(index_json({folder})["skipped"], (Json{{"too_large", 1}}));
+  EXPECT_THAT(testing_support::read_file(box_.path("data/collections/default/skipped.jsonl")),
+              HasSubstr(message));
+  for (const auto& arguments :
+       {with_data({"search", "--image", file}),
+        std::vector<std::string>{"preprocess", file, "--out", "o.npy", "--model", tiny_model()},
+        std::vector<std::string>{"embed", "--image", file, "--model", tiny_model()}}) {
+    const Finished run = box_.run(arguments);
+    EXPECT_EQ(run.code, 1);
+    EXPECT_THAT(run.last_error_line(), HasSubstr(message));
+  }
+}
+
 TEST_F(IndexAndSearch, RunningAgainHandlesNewAndChangedFilesOnly) {
   const std::string folder = write_pictures(5);
   box_.dir().write("pictures/broken.jpg", "not a picture");

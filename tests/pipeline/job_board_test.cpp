@@ -119,6 +119,16 @@ TEST_F(JobBoardTest, AFailureIsTold) {
   EXPECT_THAT(to_json(job)["error"].get<std::string>(), HasSubstr("lost"));
 }
 
+TEST_F(JobBoardTest, APathThatIsRefusedLeavesNoCollection) {
+  pictures_.write("m.csv", "file\na.png\n");
+  JobRequest bad = request("fresh");
+  bad.paths = {path_of("m.csv")};
+  const JobStatus job = wait(board_->start(bad)->id);
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_THAT(job.error->message, HasSubstr("has no column \"image\""));
+  EXPECT_FALSE(folder_->open_collection("fresh"));
+}
+
 TEST_F(JobBoardTest, StopsInGoodOrder) {
   for (std::uint32_t i = 0; i < 300; ++i) picture(std::to_string(i) + ".png", i);
   const auto first = board_->start(request())->id;
