@@ -254,6 +254,17 @@ std::string stored_types(const Checkpoint& checkpoint) {
   return text;
 }
 
+// What config.json names, known or not; null if it names nothing.
+Json named_architecture(const fs::path& folder) {
+  const auto config = read_json_file(folder / "config.json");
+  if (!config || !config->is_object()) return {};
+  const auto names = config->find("architectures");
+  if (names != config->end() && names->is_array() && !names->empty() && names->front().is_string())
+    return names->front();
+  const auto type = config->find("model_type");
+  return type != config->end() && type->is_string() ? *type : Json();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Encoder>> load_encoder(const EncoderOptions& options) {
@@ -301,6 +312,35 @@ Result<Json> check_model(const fs::path& folder) {
                 {"wrong_shape", report.wrong_shape},
                 {"problems", std::move(problems)}};
   });
+}
+
+Json describe_unreadable_model(const fs::path& folder, const Status& why) {
+  Json report{{"architecture", named_architecture(folder)},
+              {"dim", nullptr},
+              {"image_size", nullptr},
+              {"max_tokens", nullptr},
+              {"parameters", nullptr},
+              {"dtype", nullptr},
+              {"checksum", nullptr},
+              {"missing", nullptr},
+              {"unused", nullptr},
+              {"wrong_shape", nullptr},
+              {"problems", Json::array({why.message})}};
+  if (const auto config = read_clip_config(folder)) {
+    report["dim"] = config->projection_dim;
+    report["image_size"] = config->vision.image_size;
+    report["max_tokens"] = config->text.max_positions;
+  }
+  if (const auto checkpoint = Checkpoint::open(folder)) {
+    std::int64_t num_elements = 0;
+    for (const auto& [key, view] : checkpoint->tensors())
+      if (nn::WeightMap::keep_names(key)) num_elements += view.num_elements();
+    report["parameters"] = num_elements;
+    report["dtype"] = stored_types(*checkpoint);
+  } else if (checkpoint.error().message != why.message) {
+    report["problems"].push_back(checkpoint.error().message);
+  }
+  return report;
 }
 
 }  // namespace sightline::encoders

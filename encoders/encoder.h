@@ -117,4 +117,9 @@ Result<std::filesystem::path> resolve_model_folder(const std::string& model);
 /// errors  kNotFound, kCorruption, kInvalidArgument: no configuration or weights that can be read.
 Result<Json> check_model(const std::filesystem::path& folder);
 
+/// The report of a folder for which check_model() fails with `why`: what can be told all the same
+/// (the architecture that config.json names, sizes, parameters and dtype as stored), null for the
+/// rest, and `problems`, `why` first.
+Json describe_unreadable_model(const std::filesystem::path& folder, const Status& why);
+
 }  // namespace sightline::encoders

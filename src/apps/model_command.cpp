@@ -10,6 +10,7 @@ namespace {
 
 std::string value_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "unknown";
   if (!value.is_array()) return dump_json(value);
   if (value.empty()) return "none";
   std::string text;
@@ -22,7 +23,9 @@ std::string value_text(const Json& value) {
 
 Result<int> run_check(CommandContext& context, const std::string& model) {
   SIGHTLINE_TRY(const auto folder, encoders::resolve_model_folder(model));
-  SIGHTLINE_TRY(const Json report, encoders::check_model(folder));
+  const auto checked = encoders::check_model(folder);
+  const Json report =
+      checked ? *checked : encoders::describe_unreadable_model(folder, checked.error());
   if (context.json()) {
     context.print(report);
   } else {
@@ -32,7 +35,9 @@ Result<int> run_check(CommandContext& context, const std::string& model) {
     }
   }
   const Json& problems = report.at("problems");
-  if (!problems.empty()) {
+  if (!checked) {
+    context.complaint = checked.error().message;
+  } else if (!problems.empty()) {
     context.complaint =
         folder.string() + ": cannot be loaded: " + value_text(problems.front()) +
         (problems.size() > 1 ? " (and " + std::to_string(problems.size() - 1) + " more)" : "");

@@ -44,8 +44,7 @@ const Json* find(const Json& object, const char* key) {
 }
 
 Status bad_key(std::string_view key, const Json& value, std::string_view rule) {
-  return invalid_argument("preprocessor_config.json: " + std::string(key) + " is " +
-                          dump_json(value) + "; " + std::string(rule));
+  return invalid_argument(std::string(key) + " is " + dump_json(value) + "; " + std::string(rule));
 }
 
 Result<Processor> read_processor(const Json& config) {
@@ -249,8 +248,8 @@ Json PreprocessSpec::to_json() const {
 
 Result<PreprocessSpec> parse_preprocess_spec(const Json& config) {
   if (!config.is_object()) {
-    return invalid_argument("preprocessor_config.json holds " + std::string(config.type_name()) +
-                            "; it must hold an object");
+    return invalid_argument("the configuration is " + std::string(config.type_name()) +
+                            "; it must be an object");
   }
   SIGHTLINE_TRY(const Processor processor, read_processor(config));
   PreprocessSpec spec = defaults_of(processor);
@@ -275,11 +274,10 @@ Result<PreprocessSpec> parse_preprocess_spec(const Json& config) {
   if (spec.output_height() == 0 || spec.output_width() == 0) {
     return invalid_argument(
         spec.do_resize
-            ? "preprocessor_config.json: size keeps the aspect (shortest_edge " +
-                  std::to_string(spec.shortest_edge) +
+            ? "size keeps the aspect (shortest_edge " + std::to_string(spec.shortest_edge) +
                   ") and do_center_crop is false; an image tower takes one fixed shape, so give "
                   "height and width, or crop"
-            : "preprocessor_config.json: do_resize and do_center_crop are both false; an image "
+            : "do_resize and do_center_crop are both false; an image "
               "tower takes one fixed shape, so one of them must be true");
   }
   return spec;

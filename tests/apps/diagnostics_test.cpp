@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <numeric>
 
 #include "encoders/safetensors.h"
@@ -137,6 +139,15 @@ TEST(Preprocess, PutsTransparentPicturesOnWhiteUnlessTold) {
   EXPECT_NE(values({}), values({"--alpha", "drop"}));
 }
 
+TEST(Preprocess, ABadConfigurationIsNamedOnce) {
+  Sandbox box;
+  box.dir().write("only/preprocessor_config.json", R"({"resample": 1})");
+  const Finished run = box.run({"preprocess", "--model", box.path("only"),
+                                test_data("preprocess/images/tiny_5x7.png"), "--out", "o.npy"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.last_error_line(), HasSubstr("only/preprocessor_config.json: resample is 1; "));
+}
+
 TEST(Preprocess, WritesToStdout) {
   Sandbox box;
   const std::string picture = test_data("preprocess/images/tiny_5x7.png");
@@ -257,6 +268,64 @@ TEST(ModelCheck, NamesWhatIsMissing) {
   EXPECT_EQ(embed.code, 1);
   EXPECT_THAT(embed.last_error_line(), HasSubstr("text_projection.weight"));
 }
+
+/// What is wrong with a folder so that not even its tensors can be compared.
+struct UnreadableCase {
+  std::string name;
+  std::function<void(const std::filesystem::path& folder)> spoil;
+  std::string message;
+  Json known;  ///< Some of the report.
+};
+class UnreadableModel : public ::testing::TestWithParam<UnreadableCase> {};
+
+TEST_P(UnreadableModel, IsReportedAsFarAsItIsKnown) {
+  const UnreadableCase& c = GetParam();
+  Sandbox box;
+  const auto folder = box.path("model");
+  std::filesystem::copy(tiny_model(), folder);
+  c.spoil(folder);
+  const Finished run = box.run({"model", "check", folder, "--json"});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.last_error_line(), HasSubstr(c.message));
+  const Json report = run.json();
+  EXPECT_THAT(report["problems"].at(0).get<std::string>(), HasSubstr(c.message));
+  EXPECT_TRUE(report.at("checksum").is_null());
+  EXPECT_TRUE(report.at("missing").is_null());
+  for (const auto& [key, value] : c.known.items()) EXPECT_EQ(report.at(key), value) << key;
+  const Finished text = box.run({"model", "check", folder});
+  EXPECT_EQ(text.code, 1);
+  EXPECT_THAT(text.out, HasSubstr(c.message));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, UnreadableModel,
+    ::testing::Values(
+        UnreadableCase{"Architecture",
+                       [](const auto& folder) {
+                         Json config = read_json_file(folder / "config.json").value();
+                         config["architectures"] = {"OtherModel"};
+                         std::ofstream(folder / "config.json") << config;
+                       },
+                       "config.json: unknown architecture \"OtherModel\"",
+                       {{"architecture", "OtherModel"}, {"dtype", "F32"}, {"dim", nullptr}}},
+        UnreadableCase{"NoConfiguration",
+                       [](const auto& folder) { std::filesystem::remove(folder / "config.json"); },
+                       "config.json: no such file",
+                       {{"architecture", nullptr}, {"dtype", "F32"}}},
+        UnreadableCase{"SafetensorsHeader",
+                       [](const auto& folder) {
+                         std::ofstream(folder / "model.safetensors")
+                             << "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F";
+                       },
+                       "model.safetensors: ",
+                       {{"architecture", "CLIPModel"}, {"dim", 32}, {"parameters", nullptr}}},
+        UnreadableCase{"NothingButTokens",
+                       [](const auto& folder) {
+                         std::filesystem::remove(folder / "config.json");
+                         std::filesystem::remove(folder / "model.safetensors");
+                       },
+                       "config.json: no such file",
+                       {{"dtype", nullptr}}}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(ModelCheck, FailsWhereLoadingWouldFailForAnotherReason) {
   Sandbox box;
