@@ -160,8 +160,8 @@ std::span<const SettingRow> setting_table() {
        0,
        64 * kTebi,
        {},
-       "Memory of all pictures in decoding together; 0 takes the smaller of 1 GiB and a quarter of "
-       "the memory."},
+       "Memory of all pictures in decoding together; one that needs more is decoded alone. 0 takes "
+       "the smaller of 1 GiB and a quarter of the memory."},
       {"image.thumbnail_edge",
        Number([](S & s) -> auto& { return s.image.thumbnail_edge; }),
        "pixels",
