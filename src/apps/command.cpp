@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -49,31 +51,56 @@ std::vector<std::string> protect(const std::vector<std::string>& arguments) {
   return out;
 }
 
-/// "sightline help search" is "sightline search --help".
-void rewrite_help(std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments.front() != "help") return;
+std::vector<const CLI::App*> commands_below(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+std::string names_below(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* command : commands_below(app))
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  return names;
+}
+
+std::string no_such_command(const CLI::App& below, const std::string& word) {
+  return "there is no command \"" + word + "\"; it must be one of " + names_below(below);
+}
+
+/// "sightline help search" is "sightline search --help". errors  kInvalidArgument: a word that is
+/// no command.
+Result<void> rewrite_help(const CLI::App& app, std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front() != "help") return {};
   arguments.erase(arguments.begin());
+  const CLI::App* at = &app;
+  for (const std::string& word : arguments) {
+    if (word.starts_with('-')) break;
+    const auto commands = commands_below(*at);
+    const auto next = std::ranges::find(commands, word, &CLI::App::get_name);
+    if (next == commands.end() && commands.empty()) {
+      return invalid_argument("there is nothing below the command \"" + at->get_name() +
+                              "\": leave out \"" + word + "\"");
+    }
+    if (next == commands.end()) return invalid_argument(no_such_command(*at, word));
+    at = *next;
+  }
   arguments.emplace_back("--help");
+  return {};
 }
 
 /// What is wrong with the command line, in words of ours where CLI11's do not help.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
-  const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
-  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || commands.empty()) {
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || commands_below(*at).empty()) {
     std::string message = error.what();
     std::erase(message, kMark);
     while (message.ends_with('\n')) message.pop_back();
     return message;
   }
-  std::string names;
-  for (const CLI::App* command : commands)
-    names += (names.empty() ? "" : ", ") + command->get_name();
-  const auto left = at->remaining();
-  const auto word = std::ranges::find_if(left, [](const auto& w) { return !w.starts_with('-'); });
-  if (word == left.end()) return "a command is missing: one of " + names;
-  return "there is no command \"" + plain(*word) + "\"; it must be one of " + names;
+  const auto left = app.remaining(true);
+  if (left.empty()) return "a command is missing: one of " + names_below(*at);
+  if (!left.front().starts_with('-')) return no_such_command(*at, plain(left.front()));
+  return left.front() + " is not known here, and a command is missing: one of " + names_below(*at);
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -167,6 +194,36 @@ CLI::Option* add_texts(CLI::App& command, const std::string& names,
   return option;
 }
 
+CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
+  const std::string rule =
+      " is not a whole number in " + std::to_string(low) + ".." + std::to_string(high);
+  return {[low, high, rule](std::string& text) {
+            std::int64_t value = 0;
+            const char* end = text.data() + text.size();
+            const auto read = std::from_chars(text.data(), end, value);
+            const bool fits =
+                read.ec == std::errc() && read.ptr == end && value >= low && value <= high;
+            return fits ? std::string() : "\"" + text + "\"" + rule;
+          },
+          ""};
+}
+
+CLI::Validator number_that(std::function<bool(double)> holds, const std::string& rule) {
+  return {[holds = std::move(holds), rule](std::string& text) {
+            double value = 0;
+            const char* end = text.data() + text.size();
+            const auto read = std::from_chars(text.data(), end, value);
+            const bool fits = read.ec == std::errc() && read.ptr == end && std::isfinite(value);
+            return fits && holds(value) ? std::string() : "\"" + text + "\" is not " + rule;
+          },
+          ""};
+}
+
+CLI::Validator number_in(double low, double high) {
+  return number_that([low, high](double value) { return value >= low && value <= high; },
+                     "a number in " + Json(low).dump() + ".." + Json(high).dump());
+}
+
 std::vector<OrderedValue> values_in_order(const CLI::App& command) {
   std::vector<OrderedValue> values;
   std::map<const CLI::Option*, std::size_t> taken;
@@ -214,7 +271,7 @@ void CommandLine::add_common_flags(CLI::App& command) {
       ->group(group);
   add_setting(command, "--threads", "threads", "Threads that compute; 0 takes all cores.")
       ->type_name("N")
-      ->check(CLI::Range(0, 1024).description(""))
+      ->check(whole_number(0, 1024))
       ->group(group);
   add_setting(command, "--log-level", "log.level", "Least serious message to show.",
               {"trace", "debug", "info", "warning", "error", "off"})
@@ -310,20 +367,28 @@ int CommandLine::run(int argc, const char* const* argv) {
 
 int CommandLine::parse_and_run(std::vector<std::string> arguments) {
   const std::string command_line = join(arguments);
-  rewrite_help(arguments);
+  constexpr const char* hint = " ('--help' shows how it is used)";
+  if (const auto helped = rewrite_help(app_, arguments); !helped) {
+    print_error(helped.error().message + hint);
+    return kExitUsage;
+  }
   arguments = protect(arguments);
   std::ranges::reverse(arguments);  // CLI11 takes them from the back
   try {
     app_.parse(std::move(arguments));
   } catch (const CLI::Success& request) {  // --help, --version
     std::ostringstream out, ignored;
-    app_.exit(request, out, ignored);
+    if (dynamic_cast<const CLI::CallForVersion*>(&request) != nullptr && app_.count("--json") > 0) {
+      out << dump_json(Json{{"version", SIGHTLINE_VERSION}}) << "\n";
+    } else {
+      app_.exit(request, out, ignored);
+    }
     const Result<void> written = write_stdout(out.str());
     if (written) return kExitOk;
     if (!written.error().message.empty()) print_error(written.error().message);
     return kExitInput;
   } catch (const CLI::ParseError& e) {
-    print_error(usage_message(app_, e) + " ('--help' shows how it is used)");
+    print_error(usage_message(app_, e) + hint);
     return kExitUsage;
   }
   return execute(command_line);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -135,6 +136,13 @@ CLI::Option* add_text(CLI::App& command, const std::string& names, std::string& 
 /// words that belong to no option.
 CLI::Option* add_texts(CLI::App& command, const std::string& names,
                        std::vector<std::string>& target, const std::string& description);
+
+/// For check(): what the value of an option must be. CLI11's own checks let "nan" pass and name no
+/// rule where there is no number. Said as `--top-k: "ten" is not a whole number in 1..10000`.
+CLI::Validator whole_number(std::int64_t low, std::int64_t high);
+CLI::Validator number_in(double low, double high);
+/// `rule` completes "is not ...".
+CLI::Validator number_that(std::function<bool(double)> holds, const std::string& rule);
 
 /// One value of one option, where it stood.
 struct OrderedValue {

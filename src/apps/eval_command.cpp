@@ -366,10 +366,10 @@ void add_eval_command(CommandLine& line) {
       ->type_name("FILE.npy");
   command.add_option("--k", flags->k, "Neighbours that count, 1..5000; 10 if not given.")
       ->type_name("N")
-      ->check(CLI::Range(1, 5000).description(""));
+      ->check(whole_number(1, 5000));
   command.add_option("--num-queries", flags->num_queries, "Queries at most; 200 if not given.")
       ->type_name("N")
-      ->check(CLI::Range(1, 1000000).description(""));
+      ->check(whole_number(1, 1000000));
   add_texts(command, "--filter", flags->filters,
             "Measure under this filter too (Qdrant's JSON, or @FILE); may be repeated.")
       ->type_name("JSON|@FILE");
@@ -377,13 +377,13 @@ void add_eval_command(CommandLine& line) {
   command
       .add_option("--target", flags->target, "Recall to look for; the collection's if not given.")
       ->type_name("R")
-      ->check(CLI::Range(0.5, 1.0).description(""));
+      ->check(number_in(0.5, 1.0));
   command.add_flag("--set", flags->set, "Store --target with the collection and apply it.");
   command
       .add_option("--writes", flags->num_writes,
                   "Also measure writing so many rows, and searches while they are indexed.")
       ->type_name("ROWS")
-      ->check(CLI::Range(1, 100'000'000).description(""));
+      ->check(whole_number(1, 100'000'000));
   add_text(command, "--scratch", flags->scratch_folder,
            "Where --writes writes; below the data folder if not given.")
       ->type_name("DIR");

@@ -120,7 +120,7 @@ void add_index_flags(CLI::App& command, IndexSpecFlags& flags, const std::string
           "--target-recall", [&flags](double recall) { flags.target_recall = recall; },
           "Recall@10 that searches of sealed shards are calibrated to, 0.5..1; 0.95 if not given.")
       ->type_name("R")
-      ->check(CLI::Range(0.5, 1.0).description(""));
+      ->check(number_in(0.5, 1.0));
 }
 
 void add_import_command(CommandLine& line, CLI::App* parent) {

@@ -1,5 +1,7 @@
 #include "apps/query_operands.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -14,18 +16,23 @@ using pipeline::PointOperand;
 using pipeline::QueryOperand;
 using pipeline::TextOperand;
 
-Result<double> check_weight(double weight, const std::string& shown) {
-  if (std::isfinite(weight) && weight != 0.0) return weight;
-  return invalid_argument("weight is " + shown + "; it must be a number other than 0");
+bool is_weight(double weight) { return std::isfinite(weight) && weight != 0.0; }
+
+Status not_a_weight(const std::string& name, const std::string& shown) {
+  return invalid_argument(name + " is " + shown + "; it must be a finite number other than 0");
 }
 
 Result<double> parse_weight(const std::string& text) {
   double weight = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return invalid_argument("weight is \"" + text + "\"; it must be a number other than 0");
-  }
-  return check_weight(weight, text);
+  if (error == std::errc() && end == text.data() + text.size() && is_weight(weight)) return weight;
+  return not_a_weight("--weight", "\"" + text + "\"");
+}
+
+bool is_operand(std::string_view option) {
+  constexpr std::array<std::string_view, 6> kOptions{"words",   "--text",        "--not",
+                                                     "--image", "--minus-image", "--like"};
+  return std::ranges::find(kOptions, option) != kOptions.end();
 }
 
 /// The operand of `kind` ("text", "not", "image", "minus-image", "like"), or none for another word.
@@ -52,10 +59,10 @@ Result<QueryOperand> operand_from_json(const Json& json) {
   double weight = 1.0;
   for (const auto& [key, value] : json.items()) {
     if (key == "weight") {
-      if (!value.is_number()) {
-        return invalid_argument("weight is " + dump_json(value) + "; it must be a number");
+      if (!value.is_number() || !is_weight(value.get<double>())) {
+        return not_a_weight("weight", dump_json(value));
       }
-      SIGHTLINE_TRY(weight, check_weight(value.get<double>(), dump_json(value)));
+      weight = value.get<double>();
       continue;
     }
     const std::string kind = key == "minus_image" ? "minus-image" : key;
@@ -101,7 +108,27 @@ Result<Operands> parse_line(std::string_view line) {
 
 }  // namespace
 
+Result<void> check_weights(const std::vector<OrderedValue>& values) {
+  bool has_operand = false;
+  const std::string* weight = nullptr;  // of the last operand
+  for (const auto& [option, value] : values) {
+    if (option == "--weight") {
+      if (!has_operand) return invalid_argument("--weight " + value + " has no operand before it");
+      if (weight != nullptr) {
+        return invalid_argument("--weight " + *weight + " and --weight " + value +
+                                " are for the same operand; it takes one");
+      }
+      weight = &value;
+    } else if (is_operand(option)) {
+      has_operand = true;
+      weight = nullptr;
+    }
+  }
+  return {};
+}
+
 Result<Operands> operands_from(const std::vector<OrderedValue>& values) {
+  SIGHTLINE_TRY_DO(check_weights(values));
   Operands operands;
   bool continues = false;  // the last value was a word without a flag
   for (const auto& [option, value] : values) {
@@ -115,9 +142,6 @@ Result<Operands> operands_from(const std::vector<OrderedValue>& values) {
       continue;
     }
     if (option == "--weight") {
-      if (operands.empty()) {
-        return invalid_argument("--weight " + value + " has no operand before it");
-      }
       SIGHTLINE_TRY(const double weight, parse_weight(value));
       operands.back().weight *= weight;
       continues = false;

@@ -15,10 +15,13 @@ namespace sightline::apps {
 using Operands = std::vector<pipeline::QueryOperand>;
 
 /// From the values of `search` in order: words that follow each other are one text; --weight
-/// applies to the operand before it; --not and --minus-image subtract. errors  kInvalidArgument: a
-/// weight that is no number, is 0 or has no operand before it; an id
-///         that is none.
+/// applies to the operand before it; --not and --minus-image subtract.
+/// errors  as check_weights(); kInvalidArgument: a weight that is no finite number or 0; an id that
+///         is none.
 Result<Operands> operands_from(const std::vector<OrderedValue>& values);
+
+/// errors  kInvalidArgument: a --weight without an operand before it, or a second one for the same.
+Result<void> check_weights(const std::vector<OrderedValue>& values);
 
 /// Queries line by line; empty lines are left out. A line is the words, or a JSON object:
 ///   {"text": "a dog"}                                  one of text, image, like, not, minus_image

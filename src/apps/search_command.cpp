@@ -1,3 +1,4 @@
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,8 +34,16 @@ struct SearchFlags {
   const CLI::App* command = nullptr;
 };
 
+Result<Operands> operands_of(CommandContext& context, const SearchFlags& flags) {
+  const std::vector<OrderedValue> values = values_in_order(*flags.command);
+  if (auto placed = check_weights(values); !placed) {
+    return context.usage_error(std::move(placed).error().message);
+  }
+  return operands_from(values);
+}
+
 Result<std::vector<Operands>> queries_from(CommandContext& context, const SearchFlags& flags) {
-  SIGHTLINE_TRY(Operands operands, operands_from(values_in_order(*flags.command)));
+  SIGHTLINE_TRY(Operands operands, operands_of(context, flags));
   if (flags.queries_file.empty()) {
     if (operands.empty()) {
       return context.usage_error(
@@ -44,8 +53,8 @@ Result<std::vector<Operands>> queries_from(CommandContext& context, const Search
     return std::vector<Operands>{std::move(operands)};
   }
   if (!operands.empty()) {
-    return context.usage_error("--queries takes the queries from a file: leave out \"" +
-                               describe(operands) + "\"");
+    return context.usage_error("--queries takes the queries from a file: leave out " +
+                               describe(operands));
   }
   SIGHTLINE_TRY(const std::string text, read_text(flags.queries_file));
   SIGHTLINE_TRY(auto queries, parse_queries(text, flags.queries_file));
@@ -68,7 +77,8 @@ Result<void> check_flags(CommandContext& context, const SearchFlags& flags) {
     return context.usage_error("-0 separates paths: it does not go with --format table");
   }
   if (context.json() && (paths_wanted || flags.format == "table")) {
-    return context.usage_error("--json and --format exclude each other");
+    return context.usage_error(std::string("--json and ") +
+                               (flags.null_separated ? "-0" : "--format") + " exclude each other");
   }
   if (flags.html_file == "-" && (context.json() || !flags.format.empty() || paths_wanted)) {
     return context.usage_error("--html - writes the page to stdout: it stands alone");
@@ -84,7 +94,7 @@ Result<void> check_flags(CommandContext& context, const SearchFlags& flags) {
 }
 
 Result<int> search_vectors(CommandContext& context, const SearchFlags& flags) {
-  SIGHTLINE_TRY(const Operands operands, operands_from(values_in_order(*flags.command)));
+  SIGHTLINE_TRY(const Operands operands, operands_of(context, flags));
   if (!operands.empty() || !flags.queries_file.empty()) {
     return context.usage_error("--vectors stands alone: leave out words, pictures and --queries");
   }
@@ -249,7 +259,8 @@ void add_operands(CLI::App& command, SearchFlags& flags) {
   add("--not", flags.negated, "A text to keep away from.", "TEXT");
   add("--minus-image", flags.minus_image, "A picture to keep away from.", "FILE");
   add("--weight", flags.weight, "Weight of the operand just before it; 1 if not given.", "W")
-      ->check(CLI::Number.description(""));
+      ->check(
+          number_that([](double weight) { return weight != 0; }, "a finite number other than 0"));
   add_text(command, "--queries", flags.queries_file,
            "Many queries: words, or a JSON object, on every line; - is stdin.")
       ->type_name("FILE");
@@ -284,15 +295,17 @@ void add_search_command(CommandLine& line) {
   add_operands(command, *flags);
   command.add_option("-k,--top-k", flags->top_k, "Hits wanted, 1..10000; 10 if not given.")
       ->type_name("N")
-      ->check(CLI::Range(1, 10000).description(""));
+      ->check(whole_number(1, 10000));
   command.add_option("--offset", flags->offset, "Leave out the first N hits.")
       ->type_name("N")
-      ->check(CLI::Range(0, 10000).description(""));
+      ->check(whole_number(0, 10000));
   command
       .add_option_function<float>(
           "--min-score", [flags](float score) { flags->min_score = score; },
           "Leave out hits that score lower.")
-      ->type_name("SCORE");
+      ->type_name("SCORE")
+      ->check(number_that([](double score) { return std::isfinite(static_cast<float>(score)); },
+                          "a finite number"));
   command.add_option("--format", flags->format, "Table for people, or paths alone.")
       ->type_name("table|paths")
       ->check(CLI::IsMember({"table", "paths"}).description(""));
@@ -310,10 +323,10 @@ void add_search_command(CommandLine& line) {
   command
       .add_option("--nprobe", flags->nprobe, "Inverted lists to probe; as calibrated if not given.")
       ->type_name("N")
-      ->check(CLI::Range(1, 65536).description(""));
+      ->check(whole_number(1, 65536));
   command.add_option("--ef", flags->ef_search, "Beam width in graphs; as calibrated if not given.")
       ->type_name("N")
-      ->check(CLI::Range(1, 65536).description(""));
+      ->check(whole_number(1, 65536));
   add_text(command, "--html", flags->html_file,
            "Write a page with thumbnails, complete in itself; - is stdout.")
       ->type_name("FILE");

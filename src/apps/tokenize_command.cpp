@@ -2,6 +2,7 @@
 
 #include "apps/commands.h"
 #include "apps/text_format.h"
+#include "apps/vector_search.h"
 #include "encoders/encoder.h"
 #include "encoders/tokenizer.h"
 
@@ -16,12 +17,19 @@ struct TokenizeFlags {
 };
 
 Result<std::vector<std::string>> read_texts(const std::string& file) {
-  SIGHTLINE_TRY(const Json json, read_json_file(file));
-  if (!json.is_array()) return invalid_argument(file + ": must hold a JSON list of strings");
+  const std::string what = file == "-" ? "stdin" : file;
+  Json json;
+  if (file == "-") {
+    SIGHTLINE_TRY(const std::string text, read_text(file));
+    SIGHTLINE_TRY(json, parse_json(text, what));
+  } else {
+    SIGHTLINE_TRY(json, read_json_file(file));
+  }
+  if (!json.is_array()) return invalid_argument(what + ": must hold a JSON list of strings");
   std::vector<std::string> texts;
   for (const Json& text : json) {
     if (!text.is_string()) {
-      return invalid_argument(file + ": item " + std::to_string(texts.size()) + " is " +
+      return invalid_argument(what + ": item " + std::to_string(texts.size()) + " is " +
                               dump_json(text) + "; it must be a string");
     }
     texts.push_back(text.get<std::string>());
@@ -79,13 +87,14 @@ void add_tokenize_command(CommandLine& line) {
        "--max-length, or to the longest text. A folder with tokenizer files alone will do."},
       [flags](CommandContext& context) { return run_tokenize(context, *flags); });
   add_texts(command, "TEXT", flags->texts, "Texts, one line of ids each.")->type_name("");
-  add_text(command, "--input", flags->input, "A JSON list of strings.")->type_name("FILE.json");
+  add_text(command, "--input", flags->input, "A JSON list of strings; - is stdin.")
+      ->type_name("FILE.json");
   command
       .add_option_function<std::size_t>(
           "--max-length", [flags](std::size_t length) { flags->max_length = length; },
           "Cut to N ids, 2..100000.")
       ->type_name("N")
-      ->check(CLI::Range(2, 100000).description(""));
+      ->check(whole_number(2, 100000));
   command.add_flag("--pad", flags->pad, "Fill up with the padding token.");
   line.add_setting(command, "--model", "model", "Folder with tokenizer files, or \"embedded\".")
       ->type_name("DIR|embedded");

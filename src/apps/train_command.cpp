@@ -180,7 +180,7 @@ void add_train_command(CommandLine& line) {
   command
       .add_option("--minutes", tune.minutes, "How long to train; the schedule fits itself to it.")
       ->type_name("M")
-      ->check(CLI::Range(0.001, 100000.0).description(""));
+      ->check(number_in(0.001, 100000.0));
   add_text(command, "--init", tune.model, "Go on with this model (a folder, or \"embedded\").")
       ->type_name("DIR|embedded");
   add_text(command, "--data", tune.data, "Captioned pictures (.jsonl, .ndjson or .csv).")
@@ -192,21 +192,21 @@ void add_train_command(CommandLine& line) {
       .add_option("--lr", tune.learning_rate,
                   "Learning rate; 1e-5 if not given, 1e-4 for small models.")
       ->type_name("R")
-      ->check(CLI::Range(1e-12, 1.0).description(""));
+      ->check(number_in(1e-12, 1.0));
   command.add_option("--epochs", tune.epochs, "Rounds over the pictures; 5 if not given.")
       ->type_name("N")
-      ->check(CLI::Range(1e-6, 100000.0).description(""));
+      ->check(number_in(1e-6, 100000.0));
   command.add_option("--batch", tune.batch, "Pairs in a step; 64 if not given.")
       ->type_name("N")
-      ->check(CLI::Range(2, 8192).description(""));
+      ->check(whole_number(2, 8192));
   command
       .add_option("--held-out", tune.held_out,
                   "Share of the captions that is held out; 0.1 if not given, 0 for none.")
       ->type_name("S")
-      ->check(CLI::Range(0.0, 0.9).description(""));
+      ->check(number_in(0.0, 0.9));
   command.add_option("--weight-decay", tune.weight_decay, "Of matrices; 0.1 if not given.")
       ->type_name("D")
-      ->check(CLI::Range(0.0, 10.0).description(""));
+      ->check(number_in(0.0, 10.0));
   command.add_option("--seed", tune.seed, "Of the order of the pictures.")->type_name("N");
   add_text(command, "--work", tune.work_folder, "Where checkpoints, log and curves go.")
       ->type_name("DIR");

@@ -34,14 +34,17 @@ class LocalDataFolder final : public DataFolder {
         access_(access),
         options_(std::move(options)),
         pool_(pool),
-        budget_(storage::SharedBudget::create({options_.cache_bytes, options_.memtable_bytes,
-                                               options_.background_bytes_per_second})),
+        budget_(storage::SharedBudget::create(
+            {options_.cache_bytes, options_.memtable_bytes, options_.background_bytes_per_second})),
         // Memtables are charged to the cache.
         memory_(std::make_shared<MemoryBudget>(
             options_.index_memory_bytes, std::max(options_.cache_bytes, options_.memtable_bytes))) {
   }
 
   Result<void> open() {
+    std::error_code error;
+    if (std::filesystem::exists(path_, error) && !std::filesystem::is_directory(path_, error))
+      return invalid_argument(path_.string() + " is a file; a data folder is wanted");
     if (access_ == Access::kWrite) {
       SIGHTLINE_TRY_DO(make_folders(path_));
       SIGHTLINE_TRY(lock_, storage::DataLock::acquire(path_, options_.owner));
@@ -50,7 +53,6 @@ class LocalDataFolder final : public DataFolder {
                     storage::Catalog::open(path_ / "catalog", storage::OpenMode::kCreate, budget_));
       return tidy_up();
     }
-    std::error_code error;
     if (!std::filesystem::is_directory(path_, error))
       return not_found("there is no data folder " + path_.string());
     auto catalog = storage::Catalog::open(path_ / "catalog", storage::OpenMode::kRead, budget_);

@@ -189,12 +189,14 @@ TEST(Operands, KeepTheOrderOfTheCommandLine) {
 }
 
 TEST(Operands, AWeightNeedsANumberAndAnOperand) {
-  for (const std::vector<OrderedValue>& values :
-       std::vector<std::vector<OrderedValue>>{{{"--weight", "2"}, {"words", "a"}},
-                                              {{"words", "a"}, {"--weight", "0"}},
-                                              {{"words", "a"}, {"--weight", "nan"}},
-                                              {{"words", "a"}, {"--weight", "2x"}},
-                                              {{"--like", "not an id"}}}) {
+  for (const std::vector<OrderedValue>& values : std::vector<std::vector<OrderedValue>>{
+           {{"--weight", "2"}, {"words", "a"}},
+           {{"words", "a"}, {"--weight", "0"}},
+           {{"words", "a"}, {"--weight", "nan"}},
+           {{"words", "a"}, {"--weight", "2x"}},
+           {{"words", "a"}, {"--weight", "2"}, {"--weight", "3"}},
+           {{"words", "a"}, {"--weight", "2"}, {"--top-k", "3"}, {"--weight", "3"}},
+           {{"--like", "not an id"}}}) {
     EXPECT_FALSE(operands_from(values)) << values.back().value;
   }
 }

@@ -30,6 +30,12 @@ TEST(CommandLine, SaysItsVersion) {
   EXPECT_EQ(run.code, 0);
   EXPECT_THAT(run.out, StartsWith("sightline "));
   EXPECT_THAT(run.err, IsEmpty());
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--version", "--json"}, {"--json", "--version"}}) {
+    const Finished json = box.run(arguments);
+    EXPECT_EQ(json.code, 0) << json.err;
+    EXPECT_EQ("sightline " + json.json().at("version").get<std::string>() + "\n", run.out);
+  }
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {
@@ -66,19 +72,65 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnknownCommand", {"serach", "x"}, "there is no command \"serach\""},
         {"UnknownBelow", {"collection", "lsit"}, "\"lsit\"; it must be one of list, info"},
         {"UnknownFlag", {"search", "x", "--frobnicate"}, "--frobnicate"},
+        {"UnknownFlagAlone", {"--bogus"}, "--bogus is not known here"},
+        {"UnknownFlagOfAGroup", {"collection", "--bogus"}, "--bogus is not known here"},
+        {"HelpForNothing", {"help", "nope"}, "there is no command \"nope\""},
+        {"HelpForNothingBelow", {"help", "collection", "nope"}, "\"nope\"; it must be one of list"},
+        {"HelpForTooMuch", {"help", "index", "extra"}, "leave out \"extra\""},
         {"NoPath", {"index"}, "PATH"},
         {"NothingToSearch", {"search"}, "nothing to search for"},
         {"TopKOfZero", {"search", "x", "--top-k", "0"}, "--top-k"},
-        {"TopKNoNumber", {"search", "x", "--top-k", "many"}, "--top-k"},
+        {"TopKNoNumber",
+         {"search", "x", "--top-k", "many"},
+         "--top-k: \"many\" is not a whole number in 1..10000"},
+        {"MinScoreNan",
+         {"search", "x", "--min-score", "nan"},
+         "--min-score: \"nan\" is not a finite number"},
+        {"MinScoreInfinite",
+         {"search", "x", "--min-score", "-inf"},
+         "--min-score: \"-inf\" is not a finite number"},
+        {"MinScoreNoNumber",
+         {"search", "x", "--min-score", "0.5x"},
+         "--min-score: \"0.5x\" is not a finite number"},
+        {"MaxLengthBroken",
+         {"tokenize", "x", "--max-length", "77.5"},
+         "--max-length: \"77.5\" is not a whole number in 2..100000"},
+        {"ThreadsBroken",
+         {"doctor", "--threads", "1.5"},
+         "--threads: \"1.5\" is not a whole number in 0..1024"},
+        {"TargetRecallNan",
+         {"index", ".", "--target-recall", "nan"},
+         "--target-recall: \"nan\" is not a number in 0.5..1.0"},
         {"UnknownFormat", {"search", "x", "--format", "xml"}, "--format"},
-        {"JsonAndPaths", {"search", "x", "--json", "-0"}, "--json"},
+        {"JsonAndNull", {"search", "x", "--json", "-0"}, "--json and -0 exclude"},
+        {"JsonAndPaths",
+         {"search", "x", "--json", "--format", "paths"},
+         "--json and --format exclude"},
         {"UnknownAlpha", {"index", ".", "--alpha", "pink"}, "pink"},
         {"UnknownPrecision", {"embed", "--text", "a", "--precision", "fp7"}, "fp7"},
         {"NoTexts", {"tokenize"}, "TEXT"},
         {"NothingToEmbed", {"embed"}, "--text"},
         {"NoOutFile", {"preprocess", "a.png"}, "--out"},
         {"DeleteUnasked", {"collection", "delete", "x"}, "--yes"},
-        {"WeightNoNumber", {"search", "x", "--weight", "heavy"}, "--weight"},
+        {"WeightNoNumber",
+         {"search", "x", "--weight", "heavy"},
+         "--weight: \"heavy\" is not a finite number other than 0"},
+        {"WeightNan",
+         {"search", "x", "--weight", "nan"},
+         "--weight: \"nan\" is not a finite number other than 0"},
+        {"WeightInfinite",
+         {"search", "x", "--weight", "inf"},
+         "--weight: \"inf\" is not a finite number other than 0"},
+        {"WeightZero",
+         {"search", "x", "--weight", "0"},
+         "--weight: \"0\" is not a finite number other than 0"},
+        {"WeightOfNothing",
+         {"search", "--weight", "2", "x"},
+         "--weight 2 has no operand before it"},
+        {"TwoWeights",
+         {"search", "x", "--weight", "2", "--weight", "3"},
+         "--weight 2 and --weight 3 are for the same operand"},
+        {"QueriesAndWords", {"search", "x", "--queries", "f"}, "leave out \"x\""},
         {"ValueMissing", {"search", "--image"}, "--image"},
         {"WithJsonToo", {"search", "--json"}, "nothing to search for"},
     }),
@@ -95,6 +147,14 @@ INSTANTIATE_TEST_SUITE_P(
     Cases, BadInput,
     ::testing::ValuesIn(std::vector<UsageCase>{
         {"NoSuchPath", {"index", "nowhere"}, "nowhere"},
+        {"EmptyPath", {"index", ""}, "PATH \"\" is empty"},
+        {"EmptyPathOfAServer",
+         {"index", "", "--server", "http://127.0.0.1:9"},
+         "PATH \"\" is empty"},
+        {"DataIsAFile", {"search", "x", "--data", "text.jpg"}, "text.jpg is a file"},
+        {"DataIsAFileToIndex",
+         {"index", ".", "--data", "text.jpg", "--model", tiny_model()},
+         "text.jpg is a file"},
         {"NoDataFolder", {"search", "x", "--data", "none"}, "no data folder"},
         {"NoDataFolderJson", {"search", "x", "--data", "none", "--json"}, "no data folder"},
         {"NoDataFolderList", {"collection", "list", "--data", "none"}, "none"},
@@ -121,6 +181,19 @@ TEST(CommandLine, ANewlineInANameDoesNotBreakTheLastLine) {
   Sandbox box;
   expect_error(box.run({"index", "no\nsuch\x1b[31m\npath"}), 1,
                "no\\nsuch\\x1b[31m\\npath: no such file");
+}
+
+TEST(CommandLine, TextsToTokenizeMayComeFromStdin) {
+  Sandbox box;
+  const Finished piped = box.shell(
+      "echo '[\"a cat\", \"two\"]' | \"$SIGHTLINE\" tokenize --input - "
+      "--json --model " +
+      tiny_model());
+  ASSERT_EQ(piped.code, 0) << piped.err;
+  const Finished given = box.run({"tokenize", "a cat", "two", "--json", "--model", tiny_model()});
+  EXPECT_EQ(piped.out, given.out);
+  expect_error(box.shell("echo 1 | \"$SIGHTLINE\" tokenize --input - --model " + tiny_model()), 1,
+               "stdin: must hold a JSON list of strings");
 }
 
 TEST(CommandLine, FlagsMayComeBeforeOrAfterTheCommand) {
