@@ -74,9 +74,8 @@ double cpu_seconds() {
 double seconds_of_rocksdb(const std::filesystem::path& rows, const std::filesystem::path& folder) {
   using Kind = storage::ColumnFamily::Kind;
   const StoreOptions defaults;
-  const auto budget =
-      storage::SharedBudget::create({defaults.cache_bytes, defaults.memtable_bytes,
-                                     defaults.background_bytes_per_second});
+  const auto budget = storage::SharedBudget::create(
+      {defaults.cache_bytes, defaults.memtable_bytes, defaults.background_rate_bytes});
   const NpyFile file = NpyFile::open(rows).value();
   const auto database = storage::RocksDatabase::open(folder, storage::OpenMode::kCreate,
                                                      {{"vectors", Kind::kVectors}}, budget)

@@ -56,7 +56,7 @@ pipeline::StoreOptions store_options(const CommandContext& context) {
   pipeline::StoreOptions options;
   options.cache_bytes = settings.storage.cache_bytes;
   options.memtable_bytes = settings.storage.memtable_bytes;
-  options.background_bytes_per_second = settings.storage.background_bytes_per_second;
+  options.background_rate_bytes = settings.storage.background_rate_bytes;
   options.durability = settings.storage.durability == "interval" ? pipeline::Durability::kInterval
                                                                  : pipeline::Durability::kSync;
   options.sync_interval_ms = static_cast<std::uint32_t>(settings.storage.sync_interval.count());

@@ -27,7 +27,8 @@ struct SearchFlags {
   std::string format;
   bool null_separated = false;
   std::string html_file;
-  std::string vectors_file, using_name, filter;
+  std::string vectors_file, using_name;
+  std::optional<std::string> filter;
   bool exact = false;
   std::size_t nprobe = 0, ef_search = 0;
   RemoteFlags remote;
@@ -316,8 +317,10 @@ void add_search_command(CommandLine& line) {
       ->type_name("FILE.npy");
   add_text(command, "--using", flags->using_name, "With --vectors: the name of the vector.")
       ->type_name("NAME");
-  add_text(command, "--filter", flags->filter,
-           "Find only points whose payload satisfies this filter (Qdrant's JSON).")
+  command
+      .add_option_function<std::string>(
+          "--filter", [flags](const std::string& json) { flags->filter = plain(json); },
+          "Find only points whose payload satisfies this filter (Qdrant's JSON).")
       ->type_name("JSON|@FILE");
   command.add_flag("--exact", flags->exact, "Compare with every point that may be found.");
   command

@@ -155,8 +155,10 @@ Result<std::string> read_text(const std::string& file) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-Result<std::shared_ptr<const Filter>> read_filter(const std::string& given) {
-  if (given.empty()) return std::shared_ptr<const Filter>();
+Result<std::shared_ptr<const Filter>> read_filter(const std::optional<std::string>& option) {
+  if (!option) return std::shared_ptr<const Filter>();
+  const std::string& given = *option;
+  if (given.empty()) return invalid_argument("--filter: is empty; leave it out to find among all");
   std::string text = given;
   std::string what = "--filter";
   if (given.starts_with('@')) {

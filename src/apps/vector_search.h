@@ -44,9 +44,9 @@ struct VectorSearch {
 };
 Result<int> run_vector_search(CommandContext& context, const VectorSearch& search);
 
-/// --filter: JSON, or @FILE (@- is stdin). Null if `given` is empty.
+/// --filter: JSON, or @FILE (@- is stdin). Null if it was not given.
 /// errors  kInvalidArgument: no JSON, no filter; kNotFound, kIoError: the file.
-Result<std::shared_ptr<const Filter>> read_filter(const std::string& given);
+Result<std::shared_ptr<const Filter>> read_filter(const std::optional<std::string>& option);
 
 /// A text file; "-" is stdin.
 Result<std::string> read_text(const std::string& file);

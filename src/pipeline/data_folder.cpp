@@ -35,7 +35,7 @@ class LocalDataFolder final : public DataFolder {
         options_(std::move(options)),
         pool_(pool),
         budget_(storage::SharedBudget::create(
-            {options_.cache_bytes, options_.memtable_bytes, options_.background_bytes_per_second})),
+            {options_.cache_bytes, options_.memtable_bytes, options_.background_rate_bytes})),
         // Memtables are charged to the cache.
         memory_(std::make_shared<MemoryBudget>(
             options_.index_memory_bytes, std::max(options_.cache_bytes, options_.memtable_bytes))) {

@@ -171,9 +171,9 @@ std::shared_ptr<SharedBudget> SharedBudget::create(const DatabaseBudget& budget)
   shared->cache = rocksdb::NewLRUCache(budget.cache_bytes);
   shared->memtables =
       std::make_shared<rocksdb::WriteBufferManager>(budget.memtable_bytes, shared->cache);
-  if (budget.background_bytes_per_second != 0) {
+  if (budget.background_rate_bytes != 0) {
     shared->background_writes.reset(rocksdb::NewGenericRateLimiter(
-        static_cast<std::int64_t>(std::max(budget.background_bytes_per_second, kLeastRate))));
+        static_cast<std::int64_t>(std::max(budget.background_rate_bytes, kLeastRate))));
   }
   return shared;
 }

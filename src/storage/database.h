@@ -22,7 +22,7 @@ struct DatabaseBudget {
   std::uint64_t memtable_bytes = 0;
   /// What flushing memtables and compacting may write in a second, at least 1 MiB; 0: no
   /// limit.
-  std::uint64_t background_bytes_per_second = 0;
+  std::uint64_t background_rate_bytes = 0;
 };
 
 /// Block cache, memtable budget and rate of background writing that all databases of a data folder

@@ -322,6 +322,8 @@ TEST_F(Import, QueriesThatDoNotFitAreRefusedWithBothNumbers) {
   expect_error(ask(fine, {"--using", "text"}), 1, "no vector \"text\"");
   expect_error(ask(fine, {"--filter", "{\"must\": 1}"}), 1, "must");
   expect_error(ask(fine, {"--filter", "{"}), 1, "--filter");
+  expect_error(ask(fine, {"--filter", ""}), 1, "--filter: is empty");
+  expect_error(ask(fine, {"--filter", "@"}), 1, "--filter @");
   expect_error(ask(fine, {"--filter", "@nowhere.json"}), 1, "nowhere.json");
 }
 
