@@ -77,7 +77,7 @@ struct Member {
   std::string checksum;
 };
 
-Json to_json(const std::vector<Member>& members, const Json& about) {
+Json manifest_of(const std::vector<Member>& members, const Json& about) {
   Json files = Json::array();
   for (const Member& member : members)
     files.push_back({{"name", member.name}, {"bytes", member.bytes}, {"xxh3", member.checksum}});
@@ -373,7 +373,7 @@ Result<Json> write_archive(const fs::path& folder, const fs::path& tar, const Js
         }));
     member.checksum = checksum.hex();
   }
-  Json manifest = to_json(members, about);
+  Json manifest = manifest_of(members, about);
   const fs::path part = tar.string() + ".part";
   auto written = write_members(folder, members, manifest, part, meter);
   if (written) {

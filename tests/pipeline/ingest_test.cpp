@@ -51,7 +51,7 @@ TEST_F(IngestTest, AFolderBecomesPointsWithFactsAndThumbnails) {
   ASSERT_TRUE(record);
   EXPECT_EQ(record->id, found->id);
   EXPECT_EQ(record->size, fs::file_size(pictures_ / "sub/c.jpg"));
-  EXPECT_EQ(record->content_hash, facts.at("content_hash"));
+  EXPECT_EQ(Json(record->content_hash), facts.at("content_hash"));
   for (const char* stage : {"scan_s", "read_s", "decode_s", "preprocess_s", "encode_s", "store_s"})
     EXPECT_GT(report.stages.at(stage), 0) << stage;
 }
