@@ -125,15 +125,11 @@ class TarUpload final : public SourceSink {
   bool wants_more() const override { return !failure_; }
   bool add(Source source) override {
     if (!source.problem.empty()) {
-      // Where a tar ends within a picture, the line of the picture has said so.
-      if (source.member.empty() && is_cut_) return !failure_;
       fail(name_of(source), {StatusCode::kInvalidArgument, shown(source.problem_message)});
       return !failure_;
     }
     std::vector<std::byte> bytes;
-    auto read = read_member(source, bytes);
-    is_cut_ = !read && read.error().code == StatusCode::kCorruption;
-    if (!read) {
+    if (auto read = read_member(source, bytes); !read) {
       fail(name_of(source), {read.error().code, shown(read.error().message)});
       return !failure_;
     }
@@ -208,7 +204,6 @@ class TarUpload final : public SourceSink {
   const Each& each_;
   std::vector<UploadItem> items_;
   std::uint64_t num_bytes_ = 0;
-  bool is_cut_ = false;  // within the last picture
   UploadSummary summary_;
   std::optional<Status> failure_;
 };

@@ -160,7 +160,7 @@ TEST_F(ApiImages, RawBodyAndTar) {
               SizeIs(1));
 }
 
-TEST_F(ApiImages, ATarThatEndsWithinAPictureIsOneFailure) {
+TEST_F(ApiImages, ATarThatEndsTooEarlyIsOneFailure) {
   const std::string whole = make_tar({{"1.png", make_png(4)}, {"2.png", make_png(5)}});
   const std::size_t second = whole.find("2.png");
   const Json cut =
@@ -168,8 +168,8 @@ TEST_F(ApiImages, ATarThatEndsWithinAPictureIsOneFailure) {
   EXPECT_EQ(cut["indexed"], 1) << cut;
   EXPECT_EQ(cut["failed"], 1);
   ASSERT_THAT(cut["results"], SizeIs(2));
-  EXPECT_EQ(cut["results"][1]["name"], "2.png");
-  // Between two pictures it is the tar that fails.
+  EXPECT_EQ(cut["results"][1]["name"], "the tar");
+  EXPECT_THAT(cut["results"][1]["error"].dump(), HasSubstr("2.png"));
   const Json between =
       post_body(kImages, "application/x-tar", whole.substr(0, second + 100)).json();
   EXPECT_EQ(between["failed"], 1) << between;
