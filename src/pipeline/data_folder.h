@@ -57,7 +57,7 @@ struct StoreOptions {
   std::uint64_t memtable_bytes = std::uint64_t{128} << 20;  ///< Shared by all collections.
   /// What RocksDB writes in the background, so that searches get their share of the disk; 0: no
   /// limit.
-  std::uint64_t background_rate_bytes = std::uint64_t{256} << 20;
+  std::uint64_t background_rate_bytes = std::uint64_t{1} << 30;
   Durability durability = Durability::kSync;
   std::uint32_t sync_interval_ms = 200;
   /// Anonymous memory for all that is open (caches and memtables of RocksDB included); 0: no limit.

@@ -45,7 +45,7 @@ struct Settings {
   struct Storage {
     std::uint64_t cache_bytes = std::uint64_t{256} << 20;
     std::uint64_t memtable_bytes = std::uint64_t{128} << 20;
-    std::uint64_t background_rate_bytes = std::uint64_t{256} << 20;
+    std::uint64_t background_rate_bytes = std::uint64_t{1} << 30;
     std::string durability = "sync";  ///< "sync", "interval"
     std::chrono::milliseconds sync_interval{200};
   } storage;
