@@ -87,12 +87,6 @@ pipeline::SearchPlan sum_plans(const Answers& answers) {
   return sum;
 }
 
-/// As Qdrant's: under these metrics a score is the distance itself.
-bool scores_are_distances(const pipeline::VectorConfig& config) {
-  return config.metric == pipeline::Metric::kEuclid ||
-         config.metric == pipeline::Metric::kManhattan;
-}
-
 Json hits_json(const pipeline::SearchAnswer& answer, std::size_t offset) {
   Json hits = Json::array();
   for (const pipeline::ScoredPoint& point : answer.hits) {
@@ -205,7 +199,9 @@ Result<int> run_vector_search(CommandContext& context, const VectorSearch& searc
   request.nprobe = search.nprobe;
   request.ef_search = search.ef_search;
   const double open_ms = watch.lap();
-  const bool are_distances = scores_are_distances(info.config.vectors.at(request.vector_name));
+  // Given as Qdrant gives them.
+  const bool are_distances =
+      pipeline::is_distance(info.config.vectors.at(request.vector_name).metric);
   if (are_distances && request.score_threshold) request.score_threshold = -*request.score_threshold;
   auto found = ask(*store, queries, request);
   if (!found) return found.error().with_context(search.file);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <new>
 
 #include "codecs/facts.h"
 #include "codecs/internal/formats.h"
@@ -65,7 +66,11 @@ Result<image::Image> shrink(image::ImageView pixels, std::size_t longest_edge) {
   // times as quick as working along them.
   image::Image flat;
   if (height > 0 && pixels.height / 4 >= height) {
-    flat = fewer_rows(pixels, height);
+    try {
+      flat = fewer_rows(pixels, height);
+    } catch (const std::bad_alloc&) {
+      return Status{StatusCode::kResourceExhausted, "no memory to shrink a picture"};
+    }
   } else {
     SIGHTLINE_TRY(flat, image::resample(pixels, pixels.width, height, image::Filter::kBilinear));
   }

@@ -29,6 +29,10 @@ namespace sightline::pipeline {
 class UploadShelf;
 
 enum class Metric { kCosine, kDot, kEuclid, kManhattan };
+/// Whether what it measures is a distance, of which less is better.
+constexpr bool is_distance(Metric metric) {
+  return metric == Metric::kEuclid || metric == Metric::kManhattan;
+}
 std::string_view metric_name(Metric metric);  ///< "cosine", "dot", "euclid", "manhattan"
 Result<Metric> parse_metric(std::string_view text);
 

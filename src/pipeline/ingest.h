@@ -72,9 +72,8 @@ Result<std::shared_ptr<CollectionStore>> open_or_create_for(DataFolder& folder,
 
 /// Whether a job could take `paths`, before anything is made for it.
 /// errors  as ingest(): a path that does not exist or is of a kind that is not taken, a manifest
-/// that
-///         cannot be read, without a column `image` or with one that is reserved or named twice;
-///         names the path and the rule.
+///         that cannot be read, without a column `image` or with one that is reserved or named
+///         twice; names the path and the rule.
 Result<void> check_paths(const std::vector<std::string>& paths);
 
 /// Runs one job until all sources are dealt with or `stop` is requested (the batch in flight is

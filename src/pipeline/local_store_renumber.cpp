@@ -3,6 +3,7 @@
 // Each step is a commit like any other: before it and after it every point is in one slot, with
 // rows, payload and thumbnail. So searches and writes go on, and a crash leaves nothing to mend.
 #include <algorithm>
+#include <exception>
 #include <span>
 #include <utility>
 
@@ -88,8 +89,13 @@ Result<void> LocalStore::move_points(std::span<const LocalIndex::SlotMove> moves
   operations.reserve(moves.size());
   for (const auto& [id, from, to] : moves)
     operations.emplace_back(storage::MovePointOp{id, from, to});
-  SIGHTLINE_TRY_DO(writer_->add(operations));
-  return commit_added();
+  try {
+    SIGHTLINE_TRY_DO(writer_->add(operations));
+    return commit_added();
+  } catch (const std::exception& e) {
+    writer_->abandon();  // nobody else's commit may take a half of it along
+    return internal_error("moving points of " + shown_name() + ": " + e.what());
+  }
 }
 
 }  // namespace sightline::pipeline

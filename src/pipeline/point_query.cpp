@@ -53,8 +53,7 @@ bool scores_are_distances(const PointQuery& query, const CollectionConfig& confi
       std::holds_alternative<NearestQuery>(query.query) ||
       (recommend != nullptr && recommend->strategy == RecommendStrategy::kAverageVector);
   const auto found = config.vectors.find(query.vector_name);
-  return is_nearest && found != config.vectors.end() &&
-         (found->second.metric == Metric::kEuclid || found->second.metric == Metric::kManhattan);
+  return is_nearest && found != config.vectors.end() && is_distance(found->second.metric);
 }
 
 void flip_distance_thresholds(PointQuery& query, const CollectionConfig& config) {

@@ -164,8 +164,7 @@ Result<PointAnswer> QueryRun::answer(const QueryPlan& plan) {
   answer.plan = std::move(found.plan);
   answer.scores_are_distances = plan.root.config != nullptr &&
                                 std::holds_alternative<NearestStep>(plan.root.step) &&
-                                (plan.root.config->metric == Metric::kEuclid ||
-                                 plan.root.config->metric == Metric::kManhattan);
+                                is_distance(plan.root.config->metric);
   return answer;
 }
 

@@ -104,7 +104,8 @@ class CollectionWriter::Impl {
         database_.handle()->NewIterator({}, database_.family(kSlots)));
     slots->Seek(encode_slot(next_slot));
     SIGHTLINE_TRY_DO(checked(slots->status()));
-    SIGHTLINE_CHECK(!slots->Valid() && next_slot <= committed_.next_slot);
+    if (slots->Valid() || next_slot > committed_.next_slot)
+      return corruption("a slot from " + std::to_string(next_slot) + " on is taken");
     CollectionCounters counters = committed_;
     counters.next_slot = next_slot;
     ++counters.renumberings;

@@ -102,7 +102,8 @@ struct RequirePointOp {
 };
 /// Gives the point in slot `from` the free slot `to`, below CollectionCounters::next_slot. It is
 /// not touched by that: its version stays, those of its rows are new. Without effect if the point
-/// is elsewhere by now. No other operation on the point may be in the group.
+/// is elsewhere by now. No other operation on the point may be in the group. It fails the request,
+/// kCorruption, if `to` is not free or a row of the point is lost.
 struct MovePointOp {
   PointId id;
   Slot from = 0, to = 0;
@@ -165,8 +166,8 @@ class CollectionWriter {
   Result<void> put_shards(const Json& shards);
   Result<void> put_config(const Json& config);
 
-  /// Lets slots from `next_slot` on be given out again; none of them may be taken. A commit of its
-  /// own, synced. The group must be empty.
+  /// Lets slots from `next_slot` on be given out again. A commit of its own, synced. The group must
+  /// be empty. errors  kCorruption: one of them is taken.
   Result<void> trim_slots(Slot next_slot);
 
   /// Forgets the group.

@@ -232,7 +232,8 @@ Result<void> WriteGroup::apply(MovePointOp& op) {
   SIGHTLINE_TRY(const auto slot, find_slot(op.id));
   if (slot != op.from) return {};
   SIGHTLINE_TRY(const auto taken, batch_.get(kSlots, encode_slot(op.to)));
-  SIGHTLINE_CHECK(!taken && op.to < next_.next_slot);
+  if (taken || op.to >= next_.next_slot)
+    return corruption("slot " + std::to_string(op.to) + " is not free");
   SIGHTLINE_TRY(SlotRecord record, slot_record(op.from));
   SIGHTLINE_TRY_DO(erase_slot_record(op.from));
   for (const auto& [name, version] : std::exchange(record.vectors, {})) {

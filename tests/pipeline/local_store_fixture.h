@@ -89,6 +89,13 @@ class LocalStoreTest : public testing::Test {
     EXPECT_TRUE(written) << written.error().message;
     return written ? *written : WriteSummary{};
   }
+  OptimizeSummary optimize(bool force = false) {
+    OptimizeOptions options;
+    options.force = force;
+    const auto done = store_->optimize(options, Deadline::never());
+    EXPECT_TRUE(done) << done.error().message;
+    return done ? *done : OptimizeSummary{};
+  }
   SearchAnswer ask(const SearchRequest& request) {
     auto answer = store_->search(request, Deadline::never());
     EXPECT_TRUE(answer) << answer.error().message;

@@ -49,13 +49,6 @@ class LocalStoreRenumber : public LocalStoreTest {
     for (std::uint64_t id = first; id < end; id += step) ops.emplace_back(DeletePoint{PointId(id)});
     write(std::move(ops));
   }
-  OptimizeSummary optimize(bool force = false) {
-    OptimizeOptions options;
-    options.force = force;
-    const auto done = store_->optimize(options, Deadline::never());
-    EXPECT_TRUE(done) << done.error().message;
-    return done ? *done : OptimizeSummary{};
-  }
 
   storage::CollectionCounters counters() const {
     const auto db = storage::CollectionDb::open(

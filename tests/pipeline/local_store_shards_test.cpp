@@ -73,13 +73,6 @@ class LocalStoreShards : public LocalStoreTest {
       ops.emplace_back(point(id, vector_of(id + salt), {{"n", id + salt}}));
     write(std::move(ops));
   }
-  OptimizeSummary optimize(bool force = false) {
-    OptimizeOptions options;
-    options.force = force;
-    const auto done = store_->optimize(options, Deadline::never());
-    EXPECT_TRUE(done) << done.error().message;
-    return done ? *done : OptimizeSummary{};
-  }
 
   std::vector<std::string> types(const std::string& vector_name = "") {
     std::vector<std::string> types;

@@ -300,6 +300,24 @@ TEST_F(OperationsTest, APointMovesToAFreeSlotWhole) {
   EXPECT_THAT(db_->verify(*now()).value(), IsEmpty());
 }
 
+TEST_F(OperationsTest, ATakenSlotStaysWhoseItIs) {
+  must_write({upsert(1), upsert(2), upsert(3)});
+  must_write({DeletePointOp{PointId(1)}});
+  for (const Slot to : {1U, 9U}) {  // another point's; never given out
+    const auto refused = write({MovePointOp{PointId(3), 2, to}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, StatusCode::kCorruption);
+    EXPECT_THAT(refused.error().message, HasSubstr("slot " + std::to_string(to)));
+  }
+  const auto trimmed = writer_->trim_slots(2);
+  ASSERT_FALSE(trimmed);
+  EXPECT_EQ(trimmed.error().code, StatusCode::kCorruption);
+  EXPECT_EQ(slot_of(2), 1U);
+  EXPECT_EQ(slot_of(3), 2U);
+  EXPECT_EQ(now()->counters().next_slot, 3U);
+  EXPECT_THAT(db_->verify(*now()).value(), IsEmpty());
+}
+
 TEST_F(OperationsTest, APointThatIsElsewhereByNowStaysThere) {
   must_write({upsert(1), upsert(2)});
   must_write({DeletePointOp{PointId(1)}, DeletePointOp{PointId(2)}});
