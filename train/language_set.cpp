@@ -11,6 +11,7 @@ namespace sightline::train {
 namespace {
 
 constexpr std::size_t kEnglishDraws = 40'000;
+constexpr std::size_t kEnglishPairs = 60'000;
 constexpr std::size_t kTextGroups = 6;
 constexpr const char* kEnglish = "en";
 
@@ -46,12 +47,15 @@ bool is_trained(const SourcePicture& picture) {
   return !picture.held_out && !is_measured_only(picture.source);
 }
 
-/// Titles, words, and captions as the first stage drew them.
+/// Titles, words, captions as the first stage drew them, and words and titles of different pictures
+/// side by side: people ask for more than what one picture is called, and the student is to answer
+/// as its teacher does there, too.
 std::set<std::string> english_texts(const std::vector<SourcePicture>& pictures,
                                     const CaptionMix& mix, std::uint64_t seed) {
   std::vector<const Words*> trained;
-  std::set<std::string> texts;
+  std::set<std::string> texts, held_out;
   for (const SourcePicture& picture : pictures) {
+    if (picture.held_out) held_out.insert(picture.words.title);
     if (!is_trained(picture)) continue;
     trained.push_back(&picture.words);
     texts.insert(picture.words.title);
@@ -60,6 +64,14 @@ std::set<std::string> english_texts(const std::vector<SourcePicture>& pictures,
   Random random(seed);
   for (std::size_t i = 0; i < kEnglishDraws && !trained.empty(); ++i) {
     texts.insert(draw_caption(*trained[random.below(trained.size())], mix, random));
+  }
+  for (std::size_t i = 0; i < kEnglishPairs && !trained.empty(); ++i) {
+    const Words& one = *trained[random.below(trained.size())];
+    const Words& other = *trained[random.below(trained.size())];
+    const std::string& word =
+        one.words.empty() ? one.title : one.words[random.below(one.words.size())];
+    std::string pair = word + ' ' + other.title;
+    if (!held_out.contains(pair)) texts.insert(std::move(pair));
   }
   return texts;
 }

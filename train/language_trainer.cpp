@@ -88,7 +88,13 @@ class LanguageRun {
 
  private:
   fs::path teacher_folder() const { return config_.work_folder / "english"; }
-  fs::path tokenizer_folder() const { return config_.work_folder / "languages-tokenizer"; }
+  /// Whose text tower the student begins with.
+  fs::path start_folder() const {
+    return stage_.init.empty() ? teacher_folder() : config_.work_folder / "before-languages";
+  }
+  fs::path tokenizer_folder() const {
+    return stage_.init.empty() ? config_.work_folder / "languages-tokenizer" : start_folder();
+  }
   fs::path checkpoint_path() const { return config_.work_folder / "languages.safetensors"; }
 
   Result<std::vector<SourcePicture>> sources() const {
@@ -135,12 +141,41 @@ class LanguageRun {
                               config_.data_folder.string() +
                               ", languages.weights and languages.english");
     }
+    SIGHTLINE_TRY_DO(stage_.init.empty() ? start_from_teacher(*teacher)
+                                         : start_from_init(*teacher));
+    student_->restart_ema();
+    batches_.emplace(set_, stage_, *tokenizer_, tokenizer_->model_max_length());
+    SIGHTLINE_TRY(probe_,
+                  LanguageProbe::make(pictures, config_.data_folder, start_folder(), stop_));
+
+    SIGHTLINE_TRY(const BpeVocabulary vocabulary, load_vocabulary(tokenizer_folder()));
+    Checksum128 identity;
+    identity.update(encoders::clip_config_json(student_->model().config()).dump() +
+                    teacher->info().checksum);
+    identity.update(start_checksum_);
+    for (const std::string& token : vocabulary.tokens) identity.update(token + '\n');
+    state_.random = config_.seed;
+    state_.identity = identity.hex();
+    if (fs::exists(checkpoint_path())) {
+      SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *student_));
+    }
+    SIGHTLINE_TRY(auto log, TrainingLog::open(config_.work_folder / "languages", state_.step));
+    log_.emplace(std::move(log));
+    log_info("train", "learning languages",
+             {{"texts", std::to_string(set_.num_texts())},
+              {"languages", std::to_string(set_.languages.size())},
+              {"tokens", std::to_string(vocabulary.tokens.size())},
+              {"from_step", std::to_string(state_.step)}});
+    return {};
+  }
+
+  Result<void> start_from_teacher(const encoders::Encoder& teacher) {
     SIGHTLINE_TRY(const BpeVocabulary old_vocabulary, load_vocabulary(teacher_folder()));
     if (!fs::exists(tokenizer_folder() / "tokenizer_config.json")) {
       SIGHTLINE_TRY(const auto old_tokenizer, encoders::load_tokenizer(teacher_folder()));
       const auto words = count_symbol_words(set_, stage_, *old_tokenizer, old_vocabulary);
       SIGHTLINE_TRY_DO(write_tokenizer(extend_bpe(old_vocabulary, words, stage_.vocab_size),
-                                       teacher->info().max_tokens, tokenizer_folder()));
+                                       teacher.info().max_tokens, tokenizer_folder()));
     }
     SIGHTLINE_TRY(tokenizer_, encoders::load_tokenizer(tokenizer_folder()));
     SIGHTLINE_TRY(const BpeVocabulary vocabulary, load_vocabulary(tokenizer_folder()));
@@ -156,26 +191,30 @@ class LanguageRun {
     model.text.pad_token_id = tokenizer_->pad_id();
     student_ = std::make_unique<DualEncoder>(model, torch::kCPU, TrainedPart::kText);
     copy_weights(english, num_old, vocabulary, student_->model());
-    student_->restart_ema();
-    batches_.emplace(set_, stage_, *tokenizer_, static_cast<std::size_t>(model.text.max_positions));
-    SIGHTLINE_TRY(probe_,
-                  LanguageProbe::make(pictures, config_.data_folder, teacher_folder(), stop_));
+    return {};
+  }
 
-    Checksum128 identity;
-    identity.update(encoders::clip_config_json(model).dump() + teacher->info().checksum);
-    for (const std::string& token : vocabulary.tokens) identity.update(token + '\n');
-    state_.random = config_.seed;
-    state_.identity = identity.hex();
-    if (fs::exists(checkpoint_path())) {
-      SIGHTLINE_TRY(state_, load_checkpoint(checkpoint_path(), state_.identity, *student_));
+  /// Both towers of the model that `init` names: its pictures may have moved on, too.
+  Result<void> start_from_init(const encoders::Encoder& teacher) {
+    if (!fs::exists(checkpoint_path())) {
+      std::error_code error;
+      fs::remove_all(start_folder(), error);
+      SIGHTLINE_TRY_DO(keep_model_folder(stage_.init, start_folder()));
     }
-    SIGHTLINE_TRY(auto log, TrainingLog::open(config_.work_folder / "languages", state_.step));
-    log_.emplace(std::move(log));
-    log_info("train", "learning languages",
-             {{"texts", std::to_string(set_.num_texts())},
-              {"languages", std::to_string(set_.languages.size())},
-              {"tokens", std::to_string(vocabulary.tokens.size())},
-              {"from_step", std::to_string(state_.step)}});
+    SIGHTLINE_TRY(tokenizer_, encoders::load_tokenizer(tokenizer_folder()));
+    SIGHTLINE_TRY(const Json json, read_json_file(start_folder() / "config.json"));
+    SIGHTLINE_TRY(const encoders::ClipConfig model, encoders::parse_clip_config(json));
+    if (static_cast<std::size_t>(model.projection_dim) != teacher.info().dim) {
+      return invalid_argument(
+          "languages.init is " + stage_.init.string() + ", whose vectors have " +
+          std::to_string(model.projection_dim) + " numbers; those of the English model in " +
+          teacher_folder().string() + " have " + std::to_string(teacher.info().dim));
+    }
+    student_ = std::make_unique<DualEncoder>(model, torch::kCPU, TrainedPart::kText);
+    SIGHTLINE_TRY(const auto weights, encoders::Checkpoint::open(start_folder()));
+    const torch::NoGradGuard no_grad;
+    SIGHTLINE_TRY_DO(encoders::nn::load_weights(student_->model(), weights));
+    start_checksum_ = checksum_of(weights);
     return {};
   }
 
@@ -259,6 +298,7 @@ class LanguageRun {
   const TrainProgressFn& progress_;
   std::stop_token stop_;
   LanguageSet set_;
+  std::string start_checksum_;  // of the weights of `init`
   std::unique_ptr<encoders::Tokenizer> tokenizer_;
   std::unique_ptr<DualEncoder> student_;
   std::optional<LanguageBatches> batches_;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/checksum.h"
 #include "core/json.h"
 #include "encoders/nn/weight_map.h"
 
@@ -121,6 +122,12 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
   config["torch_dtype"] = "float16";
   SIGHTLINE_TRY_DO(write_text(folder / "config.json", config.dump(2) + '\n'));
   return encoders::nn::save_weights(model, folder / "model.safetensors", encoders::DType::kF16);
+}
+
+std::string checksum_of(const encoders::Checkpoint& weights) {
+  Checksum128 sum;
+  for (const auto& [name, tensor] : weights.tensors()) sum.update(tensor.bytes);
+  return sum.hex();
 }
 
 encoders::DType stored_dtype(const std::string& stored) {

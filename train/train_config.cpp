@@ -107,6 +107,7 @@ std::map<std::string, Setter> setters(TrainConfig& c, const fs::path& base) {
       {"run.threads", count(c.threads)},
       {"run.device", [&c](const Json& v) { v.get_to(c.device); }},
       {"run.work_folder", path(c.work_folder)},
+      {"languages.init", path(c.languages.init)},
       {"languages.vocab_size", count(c.languages.vocab_size)},
       {"languages.minutes", number(c.languages.minutes)},
       {"languages.steps", count(c.languages.steps)},

@@ -27,6 +27,9 @@ struct TrainPhase {
 /// The second stage: the text tower learns other languages from the English model, by texts alone
 /// (Reimers & Gurevych, arXiv 2004.09813). The image tower stays as it is.
 struct LanguageStage {
+  /// A model that knows its languages already and goes on from there; empty: the English model's
+  /// text tower with new tokens. Its vocabulary is kept.
+  std::filesystem::path init;
   std::size_t vocab_size = 12500;  ///< With the English tokens, 514..65536.
   double minutes = 20;             ///< Of active time; ignored if steps > 0.
   std::uint64_t steps = 0;

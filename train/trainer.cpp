@@ -193,9 +193,7 @@ class Run {
     const torch::NoGradGuard no_grad;
     SIGHTLINE_TRY_DO(encoders::nn::load_weights(encoder_->model(), weights));
     encoder_->restart_ema();
-    Checksum128 start;
-    for (const auto& [name, tensor] : weights.tensors()) start.update(tensor.bytes);
-    start_checksum_ = start.hex();
+    start_checksum_ = checksum_of(weights);
     return {};
   }
 

@@ -302,6 +302,64 @@ TEST(LanguageStage, TeachesTheTextTowerAloneAndGoesOnAfterAKill) {
   EXPECT_TRUE(testing_support::read_file(report->folder / "model.safetensors") == wanted);
 }
 
+TEST(LanguageStage, GoesOnWithAModelThatKnowsItsLanguages) {
+  const TempDir folder;
+  auto options = small_run(folder, 60);
+  options.config.data_folder = folder / "data";
+  write_german(options.config.data_folder);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  options.stage = TrainStage::kLanguages;
+  LanguageStage& stage = options.config.languages;
+  stage.steps = 2;
+  stage.batch = 32;
+  stage.vocab_size = 640;
+  stage.learning_rate = 3e-3;
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  const fs::path first = folder / "first";
+  fs::rename(folder / "model", first);
+
+  stage.init = first;
+  stage.steps = 100;
+  fs::remove(options.config.work_folder / "languages.safetensors");
+  options.config.checkpoint_minutes = options.config.evaluate_minutes = 1e-9;
+  const fs::path checkpoint = options.config.work_folder / "languages.safetensors";
+  const fs::path as_killed = folder / "as_killed.safetensors";
+  const auto report = train(
+      options,
+      [&](const TrainProgress& p) {
+        if (p.stage == "evaluate" && p.done == 60) fs::copy_file(checkpoint, as_killed);
+      },
+      std::stop_token());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(testing_support::read_file(first / "tokenizer.json"),
+            testing_support::read_file(report->folder / "tokenizer.json"));
+
+  const auto teacher =
+      encoders::load_encoder({.model = (options.config.work_folder / "english").string()});
+  const auto start = encoders::load_encoder({.model = first.string()});
+  const auto student = encoders::load_encoder({.model = report->folder.string()});
+  ASSERT_TRUE(teacher && start && student);
+  const auto embed = [](const auto& encoder, const std::string& text) {
+    return *(*encoder)->encode_texts({&text, 1}, Deadline::never());
+  };
+  const auto wanted = embed(teacher, "green cross");
+  const std::string german = "gr\xc3\xbcn kreuz";
+  EXPECT_GT(cosine(wanted, embed(student, german)), cosine(wanted, embed(start, german)));
+  EXPECT_GT(cosine(wanted, embed(student, german)), 0.9);
+
+  const std::string bytes = testing_support::read_file(report->folder / "model.safetensors");
+  fs::rename(as_killed, checkpoint);
+  ASSERT_TRUE(train(options, {}, std::stop_token()));
+  EXPECT_TRUE(testing_support::read_file(report->folder / "model.safetensors") == bytes);
+
+  // Another start is another run.
+  fs::remove_all(options.config.work_folder / "before-languages");
+  fs::copy(options.config.work_folder / "english", options.config.work_folder / "before-languages");
+  const auto refused = train(options, {}, std::stop_token());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, StatusCode::kFailedPrecondition);
+}
+
 TEST(LanguageStage, NeedsTextsInOtherLanguages) {
   const TempDir folder;
   auto options = small_run(folder, 4);

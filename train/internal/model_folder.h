@@ -29,6 +29,9 @@ Result<void> write_model_folder(const encoders::nn::ClipModel& model,
 /// all. errors  kNotFound: `from` holds no weights; kIoError.
 Result<void> keep_model_folder(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Of all weights' bytes, for the identity of a run that begins with them.
+std::string checksum_of(const encoders::Checkpoint& weights);
+
 /// The type to write weights in that were stored as check_model() says: half precision stays what
 /// it is, everything else is float32.
 encoders::DType stored_dtype(const std::string& stored);
