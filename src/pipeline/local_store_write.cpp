@@ -122,18 +122,18 @@ void append(Operations& out, DeleteVectors&& op, const Ids& ids) {
 
 Result<void> LocalStore::check_vectors(const CollectionConfig& config, const PointId& id,
                                        std::vector<NamedVector>& vectors) const {
+  const auto whose = [&id] { return "point " + id.to_string(); };
   std::unordered_set<std::string_view> seen;
   for (NamedVector& vector : vectors) {
     const auto known = config.vectors.find(vector.name);
-    const std::string context = "point " + id.to_string();
     if (known == config.vectors.end()) {
-      return invalid_argument(context + ": " + shown_name() + " has no " +
+      return invalid_argument(whose() + ": " + shown_name() + " has no " +
                               shown_vector_name(vector.name));
     }
-    if (!seen.insert(vector.name).second)
-      return invalid_argument(context + ": " + shown_vector_name(vector.name) + " is given twice");
+    if (vectors.size() > 1 && !seen.insert(vector.name).second)
+      return invalid_argument(whose() + ": " + shown_vector_name(vector.name) + " is given twice");
     auto prepared = prepare_vector(known->second, vector);
-    if (!prepared) return prepared.error().with_context(context);
+    if (!prepared) return prepared.error().with_context(whose());
   }
   return {};
 }

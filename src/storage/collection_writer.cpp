@@ -13,6 +13,10 @@
 namespace sightline::storage {
 namespace {
 
+/// Commits and overwritten points from which on old versions are given up; fewer than a quarter of
+/// the points are not worth it either.
+constexpr std::uint64_t kMinOldVersions = 4096;
+
 /// An index of a large collection is filled in batches of this size.
 constexpr std::size_t kFillBatchBytes = std::size_t{4} << 20;
 
@@ -33,6 +37,7 @@ class CollectionWriter::Impl {
     // Ids that cannot be read are no reason to refuse what does not need them.
     if (const auto looked = group_.look_at_numbers(); !looked)
       log_warning("storage", looked.error().message);
+    move_floor();
   }
 
   Result<RequestOutcome> add(std::vector<Operation>& operations) { return group_.add(operations); }
@@ -42,7 +47,11 @@ class CollectionWriter::Impl {
     auto written = put_counters(database_, group_.batch(), next);
     if (written) written = write(group_.batch(), sync);
     auto effects = group_.take_effects();
-    if (written) committed_ = next;
+    if (written) {
+      committed_ = next;
+      num_old_versions_ += 1 + group_.num_overwritten();
+      if (num_old_versions_ >= std::max(kMinOldVersions, next.num_points / 4)) move_floor();
+    }
     abandon();
     if (!written) return std::move(written).error();
     return effects;
@@ -147,6 +156,16 @@ class CollectionWriter::Impl {
     return {};
   }
 
+  /// Whenever the oldest snapshot goes, RocksDB writes all tables of the last level anew whose rows
+  /// are older, once, for nothing but smaller sequence numbers: a bulk load, whose snapshots come
+  /// and go with its commits, would write every row one more time. A snapshot that stays until
+  /// there are old versions to be rid of prevents it.
+  void move_floor() {
+    floor_ = std::make_unique<RocksSnapshot>(database_.handle(), database_.db().GetSnapshot(),
+                                             committed_);
+    num_old_versions_ = 0;
+  }
+
   std::vector<IndexedField>::iterator find_index(const FieldPath& path) {
     return std::find_if(indexes_.begin(), indexes_.end(),
                         [&](const IndexedField& index) { return index.path == path; });
@@ -194,6 +213,8 @@ class CollectionWriter::Impl {
   CollectionCounters committed_;
   std::vector<IndexedField> indexes_;
   WriteGroup group_;
+  std::unique_ptr<const RocksSnapshot> floor_;
+  std::uint64_t num_old_versions_ = 0;  // since floor_
   // Held while the log is written or synced.
   Mutex log_mutex_;
   std::optional<Status> failure_ GUARDED_BY(log_mutex_);

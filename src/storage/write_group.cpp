@@ -32,6 +32,7 @@ Result<RequestOutcome> WriteGroup::add(std::vector<Operation>& operations) {
   if (applied) applied = check_ties();
   if (applied) {
     batch_.keep();
+    num_overwritten_ += outcome_.num_updated + outcome_.num_deleted;
     return outcome_;
   }
   next_ = before;
@@ -43,6 +44,7 @@ Result<RequestOutcome> WriteGroup::add(std::vector<Operation>& operations) {
 void WriteGroup::restart(const CollectionCounters& committed) {
   batch_.clear();
   effects_.clear();
+  num_overwritten_ = 0;
   next_ = committed;
 }
 

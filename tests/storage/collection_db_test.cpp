@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <set>
+#include <thread>
+
 #include "storage/catalog.h"
 #include "storage/collection_writer.h"
 #include "storage/internal/collection_families.h"
@@ -231,6 +235,40 @@ TEST_F(CollectionDbTest, VectorsAreVisitedBySlotAndAMissingOneIsSaid) {
   }));
   EXPECT_THAT(found, ElementsAre(0, 1, 2, 5, 9));
   EXPECT_THAT(missing, ElementsAre(12));
+}
+
+TEST_F(CollectionDbTest, TablesAreWrittenAnewForOldVersionsAlone) {
+  create();
+  const auto db = open();
+  const auto writer = CollectionWriter::create(*db).value();
+  const auto write = [&](std::uint64_t num_points) {
+    std::vector<Operation> operations;
+    for (std::uint64_t id = 0; id < num_points; ++id)
+      operations.push_back(std::move(upsert(id % 100, {1, 2})[0]));
+    ASSERT_TRUE(writer->add(operations));
+    ASSERT_TRUE(writer->commit(Sync::kNo));
+  };
+  const auto tables = [this] {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder()))
+      if (entry.path().extension() == ".sst") names.insert(entry.path().filename());
+    return names;
+  };
+  write(100);
+  ASSERT_TRUE(db->checkpoint(dir_ / "flushed"));
+  const auto before = tables();
+  ASSERT_FALSE(before.empty());
+  for (int i = 0; i < 3; ++i) {
+    SnapshotPtr snapshot = db->snapshot().value();
+    write(1);
+    snapshot.reset();  // older than nothing that is there
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(tables(), before);
+  write(5000);
+  for (int i = 0; i < 1000 && tables() == before; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_NE(tables(), before);
 }
 
 TEST_F(CollectionDbTest, ACheckpointIsACollectionOfItsOwn) {

@@ -43,6 +43,8 @@ class WriteGroup {
   const CollectionCounters& counters() const { return next_; }
   rocksdb::WriteBatch& batch() { return batch_.batch(); }
   std::vector<RowEffect> take_effects() { return std::exchange(effects_, {}); }
+  /// Points that were there before.
+  std::uint64_t num_overwritten() const { return num_overwritten_; }
   /// As CollectionWriter::take_erased_uploads().
   std::vector<std::string> take_erased_uploads() { return std::exchange(erased_uploads_, {}); }
   /// An empty group after `committed`.
@@ -100,6 +102,7 @@ class WriteGroup {
   /// No point has a larger number for its id; nullopt: none has a number.
   std::optional<std::uint64_t> largest_number_ = std::numeric_limits<std::uint64_t>::max();
   std::vector<RowEffect> effects_;
+  std::uint64_t num_overwritten_ = 0;
   std::vector<std::string> erased_uploads_;
   // Of the request that is being resolved.
   RequestOutcome outcome_;
