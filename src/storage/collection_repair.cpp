@@ -48,12 +48,23 @@ Result<void> copy_database(const fs::path& from, const fs::path& to) {
   return checked(error, from, "list");
 }
 
-/// Tells of tables that are missing or cut. A MANIFEST that lists a missing one may be an old one.
-bool misses_a_table(const fs::path& folder, std::vector<std::string>& damages) {
-  const auto tables = damaged_tables(folder);
-  for (const DamagedTable& table : tables) damages.push_back(table.message);
-  return std::any_of(tables.begin(), tables.end(),
-                     [](const DamagedTable& table) { return table.is_missing; });
+/// Tells of tables that are missing or cut; `holes` hears of what the missing ones held. A MANIFEST
+/// that lists a missing one may be an old one.
+bool misses_a_table(const fs::path& folder, std::vector<std::string>& damages,
+                    std::vector<Hole>& holes) {
+  const auto families = collection_families();
+  bool misses = false;
+  for (const DamagedTable& table : damaged_tables(folder)) {
+    damages.push_back(table.message.substr(folder.string().size() + 1));  // not of the copy
+    if (!table.is_missing) continue;
+    misses = true;
+    for (std::size_t i = 0; i < families.size(); ++i) {
+      if (families[i].name == table.listed.family)
+        holes.push_back(
+            {static_cast<Family>(i), table.listed.smallest, table.listed.largest, true});
+    }
+  }
+  return misses;
 }
 
 /// A list made from the files that are there takes in tables and logs that compactions had replaced
@@ -62,20 +73,25 @@ constexpr std::string_view kListIsNew =
     "the list of tables was made anew from the files that are there: what was deleted or changed "
     "last may be back as it was before";
 
-/// Whether the list of tables of a copy can be used as it is. `damages` hears why not.
-bool has_whole_list(const fs::path& folder, std::vector<std::string>& damages) {
+/// Whether the list of tables of a copy can be used as it is. `damages` hears why not, `holes` what
+/// the missing ones held.
+bool has_whole_list(const fs::path& folder, std::vector<std::string>& damages,
+                    std::vector<Hole>& holes) {
   std::error_code error;
   std::string named;
   std::ifstream(folder / "CURRENT") >> named;
   if (named.empty() || !fs::is_regular_file(folder / named, error)) {
     damages.push_back(named.empty() ? "CURRENT: missing or empty"
                                     : "CURRENT: names " + named + ", which is missing");
-    if (!take_up_last_manifest(folder)) return false;
-  } else if (const auto whole = check_manifest(folder, /*is_closed=*/true); !whole) {
+    // Whether it is the last one is a guess, and what it misses may be in other tables by now.
+    std::vector<Hole> unsure;
+    return take_up_last_manifest(folder) && !misses_a_table(folder, damages, unsure);
+  }
+  if (const auto whole = check_manifest(folder, /*is_closed=*/true); !whole) {
     damages.push_back(whole.error().message);
     return false;
   }
-  return !misses_a_table(folder, damages);
+  return !misses_a_table(folder, damages, holes);
 }
 
 /// Opens a copy of a damaged database. `damages` hears of files that are not used, `holes` of rows
@@ -84,7 +100,7 @@ Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
                                                  const std::shared_ptr<SharedBudget>& budget,
                                                  std::vector<std::string>& damages,
                                                  std::vector<Hole>& holes) {
-  if (has_whole_list(folder, damages)) {
+  if (has_whole_list(folder, damages, holes)) {
     auto opened = RocksDatabase::open_damaged(folder, collection_families(), budget);
     if (opened) return opened;
     damages.push_back(opened.error().message);
@@ -93,7 +109,8 @@ Result<std::unique_ptr<RocksDatabase>> open_copy(const fs::path& folder,
   SIGHTLINE_TRY_DO(seed_young_families(folder, budget));
   SIGHTLINE_TRY_DO(RocksDatabase::rebuild_manifest(folder, collection_families(), budget));
   SIGHTLINE_TRY(auto database, RocksDatabase::open_damaged(folder, collection_families(), budget));
-  SIGHTLINE_TRY(holes, salvage_tables(*database, damages));
+  SIGHTLINE_TRY(auto unread, salvage_tables(*database, damages));
+  std::move(unread.begin(), unread.end(), std::back_inserter(holes));
   return database;
 }
 

@@ -1,5 +1,6 @@
 #include "storage/internal/manifest.h"
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -40,13 +41,22 @@ class Marker final : public rocksdb::EventListener {
 /// tables it adds and removes matters here.
 class EditReader {
  public:
-  EditReader(std::string_view record, std::map<std::string, std::uint64_t>& tables)
-      : left_(record), tables_(tables) {}
+  /// `families`: their names by number.
+  EditReader(std::string_view record, std::map<std::string, ListedTable>& tables,
+             std::map<std::uint64_t, std::string>& families)
+      : left_(record), tables_(tables), families_(families) {}
 
   /// False if the record is none.
   bool read() {
     while (!left_.empty() && !failed_) read_field(static_cast<std::uint32_t>(number()));
-    return !failed_;
+    if (failed_) return false;
+    // Which family a record is about stands behind the tables.
+    if (!added_family_.empty()) families_[family_] = added_family_;
+    for (const std::string& name : added_tables_) {
+      if (const auto table = tables_.find(name); table != tables_.end())
+        table->second.family = families_[family_];
+    }
+    return true;
   }
 
  private:
@@ -71,15 +81,19 @@ class EditReader {
   void read_field(std::uint32_t tag) {
     switch (tag) {
       case kComparator:
-      case kColumnFamilyAdd:
         text();
+        break;
+      case kColumnFamilyAdd:
+        added_family_ = text();
+        break;
+      case kColumnFamily:
+        family_ = number();
         break;
       case kLogNumber:
       case kNextFileNumber:
       case kLastSequence:
       case kPrevLogNumber:
       case kMinLogNumberToKeep:
-      case kColumnFamily:
       case kMaxColumnFamily:
       case kInAtomicGroup:
         number();
@@ -106,11 +120,22 @@ class EditReader {
   void read_new_file() {
     number();  // level
     const std::uint64_t file = number();
-    const std::uint64_t size = number();
-    text(), text();      // smallest and largest key
-    number(), number();  // and sequence number
+    ListedTable table;
+    table.size = number();
+    table.smallest = user_key(text());
+    table.largest = user_key(text());
+    number(), number();  // smallest and largest sequence number
     while (!failed_ && number() != 1) text();
-    if (!failed_) tables_[table_name(file)] = size;
+    if (failed_) return;
+    added_tables_.push_back(table_name(file));
+    tables_[added_tables_.back()] = std::move(table);
+  }
+
+  /// Without sequence number and kind.
+  static std::string user_key(std::string_view internal_key) {
+    constexpr std::size_t kTail = 8;
+    return std::string(
+        internal_key.substr(0, internal_key.size() - std::min(internal_key.size(), kTail)));
   }
 
   std::uint64_t number() {
@@ -125,10 +150,13 @@ class EditReader {
     return 0;
   }
 
-  void text() {
+  std::string_view text() {
     const std::uint64_t length = number();
     if (length > left_.size()) failed_ = true;
-    if (!failed_) left_.remove_prefix(length);
+    if (failed_) return {};
+    const std::string_view bytes = left_.substr(0, length);
+    left_.remove_prefix(length);
+    return bytes;
   }
 
   static std::string table_name(std::uint64_t number) {
@@ -138,7 +166,11 @@ class EditReader {
   }
 
   std::string_view left_;
-  std::map<std::string, std::uint64_t>& tables_;
+  std::map<std::string, ListedTable>& tables_;
+  std::map<std::uint64_t, std::string>& families_;
+  std::uint64_t family_ = 0;
+  std::string added_family_;
+  std::vector<std::string> added_tables_;
   bool failed_ = false;
 };
 
@@ -206,12 +238,13 @@ bool take_up_last_manifest(const std::filesystem::path& folder) {
   return check_manifest(folder, /*is_closed=*/true).has_value();
 }
 
-Result<std::map<std::string, std::uint64_t>> listed_tables(const std::filesystem::path& folder) {
+Result<std::map<std::string, ListedTable>> listed_tables(const std::filesystem::path& folder) {
   const auto path = folder / manifest_in_use(folder);
-  std::map<std::string, std::uint64_t> tables;
+  std::map<std::string, ListedTable> tables;
+  std::map<std::uint64_t, std::string> families;
   bool is_understood = true;
   SIGHTLINE_TRY_DO(visit_log(path, [&](std::string_view record) {
-    is_understood = is_understood && EditReader(record, tables).read();
+    is_understood = is_understood && EditReader(record, tables, families).read();
   }));
   if (!is_understood) return corruption(path.string() + ": a record cannot be read");
   return tables;
@@ -221,15 +254,16 @@ std::vector<DamagedTable> damaged_tables(const std::filesystem::path& folder) {
   std::vector<DamagedTable> damaged;
   const auto tables = listed_tables(folder);
   if (!tables) return damaged;
-  for (const auto& [name, listed_size] : *tables) {
+  for (const auto& [name, listed] : *tables) {
     std::error_code error;
     const std::uintmax_t size = std::filesystem::file_size(folder / name, error);
     if (error) {
-      damaged.push_back({name, true, (folder / name).string() + " is missing"});
-    } else if (size != listed_size) {
+      damaged.push_back({name, true, (folder / name).string() + " is missing", listed});
+    } else if (size != listed.size) {
       damaged.push_back({name, false,
                          (folder / name).string() + " is " + std::to_string(size) +
-                             " bytes instead of " + std::to_string(listed_size)});
+                             " bytes instead of " + std::to_string(listed.size),
+                         listed});
     }
   }
   return damaged;

@@ -193,8 +193,11 @@ TEST_F(StorageDamage, TheManifestIsReadAsRocksDbReadsIt) {
     ASSERT_TRUE(database->db().CompactRange(all, database->family(family), nullptr, nullptr).ok());
   std::vector<rocksdb::LiveFileMetaData> files;
   database->db().GetLiveFilesMetaData(&files);
-  std::map<std::string, std::uint64_t> wanted;
-  for (const auto& table : files) wanted[table.relative_filename] = table.size;
+  std::map<std::string, ListedTable> wanted;
+  for (const auto& table : files) {
+    wanted[table.relative_filename] = {table.size, table.column_family_name, table.smallestkey,
+                                       table.largestkey};
+  }
   EXPECT_EQ(listed_tables(folder()).value(), wanted);
   EXPECT_THAT(damaged_tables(folder()), IsEmpty());
 }
@@ -255,6 +258,23 @@ TEST_P(DamagedTable, ACutIsNamedAndTheRestIsReadAndRepaired) {
     EXPECT_GE(num_readable, GetParam().family == "ids" ? 0U : 60U);
     const auto lost = repair();
     if (GetParam().loses_points) {
+      expect_all_but(lost);
+    } else {
+      open();
+      EXPECT_THAT(verify(), IsEmpty());
+      EXPECT_EQ(now()->counters().num_points, kNumPoints);
+    }
+  }
+}
+
+TEST_P(DamagedTable, AMissingOneIsNamedAndTheRestIsRepaired) {
+  for (const std::string& table : tables(GetParam().family)) {
+    restore();
+    fs::remove(folder() / table);
+    const auto lost = repair();
+    EXPECT_THAT(lost, Contains(HasSubstr(table + " is missing")));
+    if (GetParam().loses_points) {
+      EXPECT_THAT(lost.front(), testing::StartsWith("point "));
       expect_all_but(lost);
     } else {
       open();

@@ -30,14 +30,21 @@ bool has_files(const std::filesystem::path& folder);
 /// use last as far as can be told; false: CURRENT is of no use.
 bool take_up_last_manifest(const std::filesystem::path& folder);
 
-/// The tables that the MANIFEST in use lists, with their sizes in bytes.
+struct ListedTable {
+  std::uint64_t size = 0;         ///< bytes
+  std::string family;             ///< Its name; empty: not told.
+  std::string smallest, largest;  ///< Keys.
+  bool operator==(const ListedTable&) const = default;
+};
+/// The tables that the MANIFEST in use lists.
 /// errors  kCorruption: a record that cannot be read; kIoError.
-Result<std::map<std::string, std::uint64_t>> listed_tables(const std::filesystem::path& folder);
+Result<std::map<std::string, ListedTable>> listed_tables(const std::filesystem::path& folder);
 
 struct DamagedTable {
   std::string name;
   bool is_missing = false;
   std::string message;
+  ListedTable listed;
 };
 /// Listed tables that are not there, or not of their size. A secondary instance passes over these
 /// in silence. None if listed_tables() fails: RocksDB says why.

@@ -22,8 +22,10 @@ Result<void> seed_young_families(const std::filesystem::path& folder,
 struct Hole {
   Family family = kIds;
   std::optional<std::string> after, before;
+  bool with_ends = false;  ///< The two are lost as well.
 
   bool contains(std::string_view key) const {
+    if (with_ends && (key == after || key == before)) return true;
     return (!after || key > *after) && (!before || key < *before);
   }
 };
