@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,7 @@ Result<std::vector<Member>> members_of(const Json& manifest, const fs::path& tar
   const auto files = manifest.find("files");
   if (files == manifest.end() || !files->is_array()) return bad("has no list of files");
   std::vector<Member> members;
+  std::unordered_set<std::string> names;
   for (const Json& file : *files) {
     if (!file.is_object() || !file.value("name", Json()).is_string() ||
         !file.value("bytes", Json()).is_number_unsigned() ||
@@ -114,6 +116,8 @@ Result<std::vector<Member>> members_of(const Json& manifest, const fs::path& tar
     members.push_back({file["name"], file["bytes"], file["xxh3"]});
     if (!is_safe_name(members.back().name))
       return bad("\"" + members.back().name + "\" is not a name within a folder");
+    if (!names.insert(members.back().name).second)
+      return bad("\"" + members.back().name + "\" is there twice");
   }
   return members;
 }
@@ -242,6 +246,8 @@ class TarReader {
     if (code != ARCHIVE_OK) return damaged();
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr || *name == '\0') return corruption(path_.string() + ": a nameless member");
+    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr)
+      return corruption(path_.string() + ": \"" + name + "\" is a link or no regular file");
     return std::string(name);
   }
   /// Bytes put into `buffer`; 0 at the end of the member.
@@ -340,6 +346,9 @@ Result<Json> extract_all(const fs::path& tar, const fs::path& folder,
   std::vector<std::byte> buffer(kPieceBytes);
   for (const Member& member : members) {
     SIGHTLINE_TRY(const std::string name, reader.next());
+    if (name.empty())
+      return corruption(tar.string() + " ends before \"" + member.name + "\", which " +
+                        kManifestName + " names");
     if (name != member.name) {
       return corruption(tar.string() + ": holds \"" + name + "\" where " + kManifestName +
                         " says \"" + member.name + "\"");
@@ -347,8 +356,13 @@ Result<Json> extract_all(const fs::path& tar, const fs::path& folder,
     SIGHTLINE_TRY_DO(extract_member(reader, member, tar, folder / member.name, buffer, meter));
   }
   SIGHTLINE_TRY(const std::string rest, reader.next());
-  if (!rest.empty())
-    return corruption(tar.string() + ": \"" + rest + "\" is not in " + kManifestName);
+  if (!rest.empty()) {
+    const bool is_known = std::any_of(members.begin(), members.end(),
+                                      [&](const Member& member) { return member.name == rest; });
+    return corruption(
+        tar.string() + ": \"" + rest + "\" " +
+        (is_known ? std::string("comes twice") : std::string("is not in ") + kManifestName));
+  }
   SIGHTLINE_TRY_DO(sync_folders(folder));
   return manifest;
 }

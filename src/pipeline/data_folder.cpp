@@ -21,6 +21,8 @@
 namespace sightline::pipeline {
 namespace {
 
+constexpr std::string_view kRepairHint = "; \"sightline collection repair ";
+
 constexpr std::size_t kMaxNameBytes = 255;
 constexpr std::string_view kForbidden = "<>:\"/\\|?*";
 // Beside the collections, while one is taken apart; not valid as a collection name.
@@ -202,8 +204,10 @@ class LocalDataFolder final : public DataFolder {
         manifest ? open_store(name) : Result<std::shared_ptr<LocalStore>>(manifest.error());
     if (!opened) {
       give_up(name);
-      // What is wrong with the tar names it.
-      return manifest ? opened.error().with_context(tar.string()) : opened.error();
+      // What is wrong with the tar names it. What it held is gone again: nothing is to be repaired.
+      Status told = opened.error();
+      told.message.resize(std::min(told.message.find(kRepairHint), told.message.size()));
+      return manifest ? told.with_context(tar.string() + ": what it holds cannot be used") : told;
     }
     SIGHTLINE_TRY_DO(catalog_->add(name));
     keep(name, *opened);
@@ -382,7 +386,7 @@ class LocalDataFolder final : public DataFolder {
             -> Result<std::unique_ptr<storage::CollectionDb>> {
           auto db = storage::CollectionDb::open(path, mode, budget);
           if (db || db.error().code != StatusCode::kCorruption) return db;
-          return corruption(db.error().message + "; \"sightline collection repair " + name +
+          return corruption(db.error().message + std::string(kRepairHint) + name +
                             "\" makes it usable again and lists what is lost");
         };
   }

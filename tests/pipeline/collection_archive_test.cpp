@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -128,6 +129,46 @@ INSTANTIATE_TEST_SUITE_P(
                                  "where manifest.json says"},
                     ManifestCase{"NewerFormat", "\"format\":1", "\"format\":2", "format 2"},
                     ManifestCase{"NoJson", "{\"about\"", "[\"about\"", "manifest.json"}),
+    [](const auto& info) { return info.param.name; });
+
+struct TarCase {
+  std::string name, command, message;  ///< Of tar, in a folder of what the tar holds.
+};
+class OtherTar : public CollectionArchive, public testing::WithParamInterface<TarCase> {};
+
+TEST_P(OtherTar, IsRefused) {
+  ASSERT_TRUE(extract());
+  overwrite(out() / "manifest.json", read_archive_manifest(tar())->dump());
+  const std::string command =
+      "cd '" + out().string() + "' && rm '" + tar().string() + "' && " + GetParam().command;
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  fs::rename(out() / "c.tar", tar());
+  fs::remove_all(out());
+  const auto extracted = extract();
+  ASSERT_FALSE(extracted);
+  EXPECT_EQ(extracted.error().code, StatusCode::kCorruption);
+  EXPECT_THAT(extracted.error().message, HasSubstr(GetParam().message));
+  EXPECT_FALSE(fs::exists(out()));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, OtherTar,
+    testing::Values(
+        TarCase{"EndsEarly", "tar -cf c.tar manifest.json a* db/000001.sst",
+                "ends before \"empty\""},
+        TarCase{"HoldsOneTwice",
+                "tar --hard-dereference -cf c.tar manifest.json a* db/000001.sst empty && tar -rf "
+                "c.tar empty",
+                "\"empty\" comes twice"},
+        TarCase{"HoldsAnother",
+                "touch other && tar -cf c.tar manifest.json a* db/000001.sst empty other",
+                "\"other\" is not in manifest.json"},
+        TarCase{"HoldsALink",
+                "ln -sf /etc/passwd empty && tar -cf c.tar manifest.json a* db/000001.sst empty",
+                "\"empty\" is a link"},
+        TarCase{"NamesOneTwice",
+                "sed -i 's/\"empty\"/\"db\\/000001.sst\"/' manifest.json && tar -cf c.tar "
+                "manifest.json a* db/000001.sst empty",
+                "is there twice"}),
     [](const auto& info) { return info.param.name; });
 
 TEST_F(CollectionArchive, RefusesOtherFiles) {

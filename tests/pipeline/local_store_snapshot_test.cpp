@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "pipeline/collection_archive.h"
 #include "tests/pipeline/local_store_fixture.h"
 #include "tests/pipeline/store_script.h"
 
@@ -176,6 +177,18 @@ TEST_F(Snapshots, WhatCannotBeTakenOrRestoredLeavesNothing) {
     EXPECT_EQ(restored.error().code, StatusCode::kCorruption) << restored.error().message;
     EXPECT_FALSE(std::filesystem::exists(folder_->collection_folder("d")));
   }
+  // A whole tar of a database that lacks a file.
+  const auto parts = dir_ / "parts";
+  const auto manifest = extract_archive(dir_ / "c.tar", parts, {}, Deadline::never());
+  ASSERT_TRUE(manifest);
+  std::filesystem::remove(parts / "db" / "CURRENT");
+  ASSERT_TRUE(
+      write_archive(parts, dir_ / "lacks.tar", manifest->at("about"), {}, Deadline::never()));
+  const auto lacking = restore(*folder_, "d", "lacks.tar");
+  ASSERT_FALSE(lacking);
+  EXPECT_EQ(lacking.error().code, StatusCode::kCorruption);
+  EXPECT_THAT(lacking.error().message, testing::HasSubstr("lacks.tar"));
+  EXPECT_THAT(lacking.error().message, testing::Not(testing::HasSubstr("repair")));
   EXPECT_THAT(folder_->list_collections().value(), ElementsAre("c"));
   ASSERT_TRUE(restore(*folder_, "d"));
   // A reader may not.
