@@ -73,8 +73,15 @@ class Meter {
   Result<Measurement> measure(const SearchRequest& request, const Answers* truth, Answers* answers);
   Result<std::vector<double>> latencies(const SearchRequest& request) const;
   SearchRequest request_for(const SearchRequest& base, const ReportQuery& query) const;
+  /// `request` with a setting, measured and put in its place among the others.
+  Result<double> measure_setting(std::size_t setting, SearchRequest request, const Answers& truth,
+                                 RecallCurve& curve);
+  /// Between two of the sweep, one of which does not reach the target recall.
+  Result<void> find_smallest(const SearchRequest& request, const Answers& truth,
+                             RecallCurve& curve);
   bool sweep_goes_on(const std::vector<Measurement>& sweep) const;
   std::size_t next_setting(const std::vector<Measurement>& sweep) const;
+  std::size_t most_useful() const;
   void tell(std::string_view stage) const;
 
   const CollectionStore& store_;
@@ -142,13 +149,16 @@ bool Meter::sweep_goes_on(const std::vector<Measurement>& sweep) const {
   if (report_.setting == Setting::kNone) return false;
   if (!options_.settings.empty()) return sweep.size() < options_.settings.size();
   if (sweep.empty()) return true;
-  const std::size_t most = report_.setting == Setting::kNprobe ? most_lists_ : kMaxEfSearch;
-  return sweep.back().recall < kFullRecall && sweep.back().setting < most;
+  return sweep.back().recall < kFullRecall && sweep.back().setting < most_useful();
+}
+
+std::size_t Meter::most_useful() const {
+  return report_.setting == Setting::kNprobe ? most_lists_ : kMaxEfSearch;
 }
 
 std::size_t Meter::next_setting(const std::vector<Measurement>& sweep) const {
   if (!options_.settings.empty()) return options_.settings[sweep.size()];
-  if (!sweep.empty()) return 2 * sweep.back().setting;
+  if (!sweep.empty()) return std::min(2 * sweep.back().setting, most_useful());
   std::size_t first = 1;
   while (report_.setting == Setting::kEfSearch && first < options_.k) first *= 2;
   return first;
@@ -177,17 +187,42 @@ Result<RecallCurve> Meter::measure_curve(const ReportFilter* filter) {
   tell("calibrated search" + suffix);
   SIGHTLINE_TRY(curve.calibrated, measure(request, &truth, nullptr));
   while (sweep_goes_on(curve.sweep)) {
-    const std::size_t setting = next_setting(curve.sweep);
-    tell(std::string(setting_name(report_.setting)) + " " + std::to_string(setting) + suffix);
-    (report_.setting == Setting::kNprobe ? request.nprobe : request.ef_search) = setting;
-    SIGHTLINE_TRY(Measurement measured, measure(request, &truth, nullptr));
-    measured.setting = setting;
-    if (!curve.smallest_setting && measured.recall >= options_.target_recall)
-      curve.smallest_setting = setting;
-    curve.sweep.push_back(measured);
+    SIGHTLINE_TRY_DO(measure_setting(next_setting(curve.sweep), request, truth, curve));
   }
+  SIGHTLINE_TRY_DO(find_smallest(request, truth, curve));
   ++num_done_;
   return curve;
+}
+
+Result<double> Meter::measure_setting(std::size_t setting, SearchRequest request,
+                                      const Answers& truth, RecallCurve& curve) {
+  const std::string suffix = curve.filter.empty() ? "" : " under \"" + curve.filter + "\"";
+  tell(std::string(setting_name(report_.setting)) + " " + std::to_string(setting) + suffix);
+  (report_.setting == Setting::kNprobe ? request.nprobe : request.ef_search) = setting;
+  SIGHTLINE_TRY(Measurement measured, measure(request, &truth, nullptr));
+  measured.setting = setting;
+  const auto place = std::ranges::lower_bound(curve.sweep, setting, {}, &Measurement::setting);
+  curve.sweep.insert(place, measured);
+  return measured.recall;
+}
+
+Result<void> Meter::find_smallest(const SearchRequest& request, const Answers& truth,
+                                  RecallCurve& curve) {
+  const auto reaches = [this](const Measurement& m) { return m.recall >= options_.target_recall; };
+  const auto first = std::ranges::find_if(curve.sweep, reaches);
+  if (first == curve.sweep.end()) return {};
+  std::size_t enough = first->setting;
+  if (options_.settings.empty()) {
+    // The sweep begins with the least that makes sense.
+    std::size_t too_few = first == curve.sweep.begin() ? enough - 1 : std::prev(first)->setting;
+    while (enough - too_few > 1) {
+      const std::size_t middle = too_few + (enough - too_few) / 2;
+      SIGHTLINE_TRY(const double recall, measure_setting(middle, request, truth, curve));
+      (recall >= options_.target_recall ? enough : too_few) = middle;
+    }
+  }
+  curve.smallest_setting = enough;
+  return {};
 }
 
 Result<IndexReport> Meter::run() {

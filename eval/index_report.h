@@ -39,7 +39,8 @@ struct ReportFilter {
 struct IndexReportOptions {
   std::string vector_name;
   std::size_t k = 10;  ///< 1..5,000
-  /// Settings to measure, ascending; empty: 1, 2, 4, ... (ef_search: from k) until all is found.
+  /// Settings to measure, ascending; empty: 1, 2, 4, ... (ef_search: from k) until all is found,
+  /// and those that lead to the smallest one with the target recall.
   std::vector<std::size_t> settings;
   std::vector<ReportFilter> filters;  ///< Measured beside the search without a filter.
   double target_recall = 0.95;        ///< 0..1
@@ -64,8 +65,9 @@ struct RecallCurve {
   std::string filter;      ///< ReportFilter::name; empty: none
   double selectivity = 1;  ///< Share of the points that the filter allows.
   Measurement exact, calibrated;
-  std::vector<Measurement> sweep;
-  /// First of `sweep` with the target recall.
+  std::vector<Measurement> sweep;  ///< By setting.
+  /// First of `sweep` with the target recall; without IndexReportOptions::settings the one before
+  /// has less.
   std::optional<std::size_t> smallest_setting;
 };
 

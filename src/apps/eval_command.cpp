@@ -299,6 +299,13 @@ Result<int> run_eval_index(CommandContext& context, const EvalFlags& flags) {
   if (!flags.scratch_folder.empty() && flags.num_writes == 0) {
     return context.usage_error("--scratch says where --writes writes: give that too");
   }
+  if (!flags.plot_file.empty()) {
+    // Measuring takes long: what cannot be written is said before.
+    const auto folder = std::filesystem::absolute(flags.plot_file).parent_path();
+    std::error_code error;
+    if (!std::filesystem::is_directory(folder, error))
+      return not_found("--plot " + flags.plot_file + ": there is no folder " + folder.string());
+  }
   InterruptWatch interrupt("interrupted: stopping");
   const Deadline deadline = Deadline::never().with_stop(interrupt.token());
   ProgressBar bar(context.quiet(), "eval");

@@ -204,7 +204,16 @@ Result<int> run_vector_search(CommandContext& context, const VectorSearch& searc
       pipeline::is_distance(info.config.vectors.at(request.vector_name).metric);
   if (are_distances && request.score_threshold) request.score_threshold = -*request.score_threshold;
   auto found = ask(*store, queries, request);
-  if (!found) return found.error().with_context(search.file);
+  if (!found) {
+    // What is wrong with the queries is said of their file; the rest is not their fault.
+    Status told = found.error();
+    if (told.code == StatusCode::kInvalidArgument) return told.with_context(search.file);
+    if (told.code == StatusCode::kCorruption) {
+      told.message += "; \"sightline collection repair " + context.settings().collection +
+                      "\" keeps what can be read and lists what is lost";
+    }
+    return told;
+  }
   Answers answers = *std::move(found);
   const double search_ms = watch.lap();
   for (auto& answer : answers) {

@@ -323,10 +323,12 @@ Result<OptimizeSummary> LocalStore::optimize(const OptimizeOptions& options, Dea
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
     const BuildProgress progress = progress_of(i + 1);
+    std::optional<std::uint64_t> least_rows;
     for (int step = 0; step < kMaxStepsPerName; ++step) {
       const Planner planner = [&](const std::string& name,
                                   const ShardsState& state) -> std::optional<BuildPlan> {
         if (name != names[i]) return std::nullopt;
+        least_rows = too_few_rows_for(state);
         if (step == 0 && options.force) return plan_rebuild(state);
         return plan_optimize(state, step == 0);
       };
@@ -340,6 +342,11 @@ Result<OptimizeSummary> LocalStore::optimize(const OptimizeOptions& options, Dea
       total.num_built += (*done)->num_built;
       total.num_removed += (*done)->num_removed;
       total.num_rows += (*done)->num_rows;
+    }
+    if (least_rows) {
+      log_warning("index", shown_name() + ": " + view()->config->vectors.at(names[i]).index +
+                               " takes " + std::to_string(*least_rows) +
+                               " vectors; there are fewer, which are searched one by one");
     }
   }
   if (options.progress) options.progress(1, "done");

@@ -34,6 +34,18 @@ std::uint64_t total_rows(const ShardsState& state) {
   return total;
 }
 
+/// The fewest rows, of those there are, that the structure asked for is built on.
+std::uint64_t least_rows(const ShardsState& state, std::uint64_t num_rows) {
+  std::uint64_t least = 1;
+  if (is_ivf(state.wanted.type)) {
+    const std::uint64_t nlist =
+        state.wanted.nlist != 0 ? state.wanted.nlist : index::default_nlist(num_rows);
+    least = 2 * num_rows >= total_rows(state) ? nlist : nlist * kMinRowsPerList;
+  }
+  if (state.wanted.type == ShardType::kIvfPq) least = std::max(least, kMinPqRows);
+  return least;
+}
+
 /// What a shard of `num_rows` becomes. A structure that cannot be trained well on a tail of few
 /// rows is left to the shard that holds most of them.
 ShardSpec spec_for(const ShardsState& state, std::uint64_t num_rows) {
@@ -42,14 +54,7 @@ ShardSpec spec_for(const ShardsState& state, std::uint64_t num_rows) {
     spec.half_vectors = state.wanted.half_vectors && index::has_lossy_codes(spec);
     return spec;
   }
-  std::uint64_t least = 1;
-  if (is_ivf(state.wanted.type)) {
-    const std::uint64_t nlist =
-        state.wanted.nlist != 0 ? state.wanted.nlist : index::default_nlist(num_rows);
-    least = 2 * num_rows >= total_rows(state) ? nlist : nlist * kMinRowsPerList;
-  }
-  if (state.wanted.type == ShardType::kIvfPq) least = std::max(least, kMinPqRows);
-  return num_rows >= least ? state.wanted : flat();
+  return num_rows >= least_rows(state, num_rows) ? state.wanted : flat();
 }
 
 /// Whether a shard of structure `have` should be built anew as `want`.
@@ -190,6 +195,13 @@ std::optional<BuildPlan> plan_background(const ShardsState& state, Activity acti
     return seal;
   }
   return plan_sealed(state);
+}
+
+std::optional<std::uint64_t> too_few_rows_for(const ShardsState& state) {
+  const std::uint64_t num_rows = total_rows(state);
+  if (state.wanted.automatic || num_rows == 0) return std::nullopt;
+  const std::uint64_t least = least_rows(state, num_rows);
+  return num_rows < least ? std::optional(least) : std::nullopt;
 }
 
 std::optional<BuildPlan> plan_optimize(const ShardsState& state, bool with_unsealed) {

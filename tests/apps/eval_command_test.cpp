@@ -72,6 +72,10 @@ TEST_F(EvalIndex, MeasuresRecallBySettingAndFilter) {
   EXPECT_NEAR(report["curves"][1]["selectivity"].get<double>(), 0.1, 1e-9);
   EXPECT_THAT(testing_support::read_file(plot), StartsWith("\x89PNG"));
 
+  const Finished nowhere = run({"eval", "index", "c", "--plot", "no-folder/x.png"});
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_THAT(nowhere.err, HasSubstr("no-folder"));
+
   const Finished text = run({"eval", "index", "c", "--num-queries", "20"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("IVF32,Flat"));

@@ -50,6 +50,22 @@ std::vector<std::size_t> settings_of(const RecallCurve& curve) {
   return settings;
 }
 
+TEST(IndexReport, TheSmallestSettingIsLookedForBetweenTwoOfTheSweep) {
+  const FakeStore store(1008);
+  IndexReportOptions options;
+  options.k = 32;
+  for (const auto& [target, smallest] : std::vector<std::pair<double, std::size_t>>{
+           {0.6, 10}, {0.62, 10}, {0.625, 10}, {0.63, 11}, {0.05, 1}, {0.1, 2}, {1.0, 16}}) {
+    options.target_recall = target;
+    EXPECT_EQ(measure(store, queries(20), options).curves[0].smallest_setting, smallest) << target;
+  }
+  options.settings = {4, 9, 13};  // these alone
+  options.target_recall = 0.6;
+  const RecallCurve curve = measure(store, queries(20), options).curves[0];
+  EXPECT_THAT(settings_of(curve), ElementsAre(4, 9, 13));
+  EXPECT_EQ(curve.smallest_setting, 13U);
+}
+
 TEST(IndexReport, RecallGrowsWithTheListsProbed) {
   const FakeStore store(1008);
   IndexReportOptions options;
@@ -66,7 +82,7 @@ TEST(IndexReport, RecallGrowsWithTheListsProbed) {
   EXPECT_EQ(report.mapped_bytes_per_point, 64);
   ASSERT_EQ(report.curves.size(), 1U);
   const RecallCurve& curve = report.curves[0];
-  EXPECT_THAT(settings_of(curve), ElementsAre(1, 2, 4, 8, 16));
+  EXPECT_THAT(settings_of(curve), ElementsAre(1, 2, 4, 6, 7, 8, 16));
   for (const Measurement& measured : curve.sweep) {
     EXPECT_NEAR(measured.recall, static_cast<double>(measured.setting) / 16, 1e-9);
     EXPECT_EQ(measured.num_scanned, 63 * static_cast<double>(measured.setting));
@@ -152,7 +168,8 @@ TEST(IndexReport, GraphsAreSteeredByTheirBeam) {
   IndexReportOptions options;
   const IndexReport report = measure(store, queries(10), options);
   EXPECT_EQ(report.setting, Setting::kEfSearch);
-  EXPECT_THAT(settings_of(report.curves[0]), ElementsAre(16, 32, 64, 128, 256));
+  EXPECT_THAT(settings_of(report.curves[0]),
+              ElementsAre(16, 32, 64, 128, 160, 162, 163, 164, 168, 176, 192, 256));
   for (const pipeline::SearchRequest& request : store.requests()) EXPECT_EQ(request.nprobe, 0U);
 }
 

@@ -57,6 +57,26 @@ TEST(ShardPolicy, SmallCollectionsStayGrowing) {
   EXPECT_FALSE(plan_background(state, Activity::kIdle, {}));
 }
 
+TEST(ShardPolicy, TooFewRowsForTheStructureAskedForAreToldOf) {
+  struct Case {
+    std::string wanted;
+    std::uint64_t sealed, growing;
+    std::optional<std::uint64_t> least;
+  };
+  for (const Case& c : std::vector<Case>{{"IVF4096,Flat", 2000, 95, 4096},
+                                         {"IVF4096,Flat", 4000, 96, std::nullopt},
+                                         {"IVF16,PQ8", 200, 55, 256},
+                                         {"IVF16,PQ8", 200, 56, std::nullopt},
+                                         {"IVF,Flat", 3, 0, 64},
+                                         {"HNSW32", 3, 0, std::nullopt},
+                                         {"auto", 3, 0, std::nullopt},
+                                         {"IVF4096,Flat", 0, 0, std::nullopt}}) {
+    ShardsState state = state_of({shard(c.sealed, "Flat")}, c.wanted);
+    state.growing = c.growing;
+    EXPECT_EQ(too_few_rows_for(state), c.least) << c.wanted << ' ' << c.sealed + c.growing;
+  }
+}
+
 TEST(ShardPolicy, NothingIsTrainedDuringABulkLoad) {
   std::vector<ShardsState::Sealed> flats(31, shard(131'072, "Flat"));
   flats.insert(flats.begin(), shard(3'000'000, "IVF8192,Flat"));

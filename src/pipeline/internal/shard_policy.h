@@ -65,6 +65,9 @@ std::optional<BuildPlan> plan_optimize(const ShardsState& state, bool with_unsea
 /// All into one; nullopt if there is no row.
 std::optional<BuildPlan> plan_rebuild(const ShardsState& state);
 
+/// The rows that the structure asked for takes at least, if there are fewer: they stay Flat.
+std::optional<std::uint64_t> too_few_rows_for(const ShardsState& state);
+
 /// Anonymous memory that building a shard takes, about; beside its rows, wherever they lie.
 std::uint64_t build_memory_bytes(const index::ShardSpec& spec, std::uint64_t num_rows,
                                  std::size_t dim);
